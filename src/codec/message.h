@@ -1,0 +1,99 @@
+#ifndef RAI_CODEC_MESSAGE_H
+#define RAI_CODEC_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <reattach/message.h>
+
+#include "base/block.h"
+#include "base/fault.h"
+#include "codec/frame.h"
+
+/*
+ * The message object behind ra_message and its encoding. Properties are kept in wire form (entries without marker and
+ * count), so that sending copies them and receiving only points at them.
+ */
+struct ra_message {
+    int refs; /* atomic */
+    int8_t type;
+    bool durable;
+    bool has_user_id;
+    uint8_t user_id[16];
+    int8_t priority;
+    int64_t expiration, timestamp;
+
+    const uint8_t *body; /* wire form of the body (TEXT: nsstr) */
+    size_t body_size;
+    uint8_t *own_body; /* what `body` points into when it is ours */
+
+    const uint8_t *properties;
+    size_t properties_size;
+    int32_t property_count;
+    uint8_t *own_properties; /* NULL: borrowed from block, or none */
+    size_t properties_room;
+
+    struct rai_block *block; /* what a received message points into, or NULL */
+
+    /* of a received message */
+    int64_t id;
+    int32_t delivery_count;
+    struct rai_sstr wire_address;
+    size_t frame_size;     /* credits to return */
+    size_t encoded_size;   /* blob size, for ackBatchSize */
+    uint64_t consumer_key; /* which consumer of the connection delivered it; 0: not received */
+    uint32_t epoch;        /* of its session's deliveries */
+
+    /* UTF-8 made on request: at most one string each, freed with the message; strings of properties are kept in a list */
+    char *text;
+    size_t text_size;
+    char *address;
+    struct rai_string *strings;
+    struct ra_message *next; /* in a consumer's buffer */
+};
+
+struct rai_string {
+    struct rai_string *next;
+    size_t size;
+    char data[];
+};
+
+ra_message *rai_message_new(int type); /* NULL when out of memory */
+
+/* Blob size (4 + body + headers): what producer credits are counted in. address is the UTF-8 target. */
+size_t rai_message_blob_size(const ra_message *m, const char *address);
+
+struct rai_send {
+    const char *address;
+    bool respond;
+    int64_t correlation;
+    int32_t producer;
+    int routing_type; /* _AMQ_ROUTING_TYPE to add when the message has none: 0, 1; -1: add nothing */
+};
+/* SESS_SEND, whole frame; the blob size above includes the added routing type when given the same send */
+void rai_put_send(struct rai_writer *w, size_t size, int64_t channel, int32_t version, const ra_message *m,
+                  const struct rai_send *send);
+size_t rai_send_blob_size(const ra_message *m, const struct rai_send *send);
+
+/* What stands at the end of an encoded SESS_SEND: for replay, survivors and outcomes. */
+struct rai_send_tail {
+    bool respond;
+    int64_t correlation;
+    int32_t producer;
+};
+bool rai_get_send_tail(const uint8_t *frame, size_t size, int32_t version, struct rai_send_tail *out);
+/* The same SEND for a broker of another version: size needed (writer counting) or the frame. */
+void rai_put_send_transcoded(struct rai_writer *w, size_t size, const uint8_t *frame, size_t frame_size,
+                             int32_t from_version, int32_t to_version);
+
+/* From SESS_RECEIVE_MSG's blob. Small ones (frame under 4 KiB) are copied, larger ones reference `block`, which must
+ * hold the blob (NULL: always copy). NULL: *bad tells a malformed blob from out of memory. */
+ra_message *rai_message_decode(const uint8_t *blob, size_t size, struct rai_block *block, bool *bad);
+/* From SESS_RECEIVE_LARGE_MSG's headers; the body is appended chunk by chunk (collected in memory). */
+ra_message *rai_message_decode_headers(const uint8_t *headers, size_t size, bool *bad);
+bool rai_message_append_body(ra_message *m, const uint8_t *data, size_t size);
+/* The value of a long property given by its UTF-8 key, for the forced-delivery marker. */
+bool rai_message_long(const ra_message *m, const char *key, int64_t *value_out);
+
+#endif
