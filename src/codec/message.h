@@ -27,6 +27,7 @@ struct ra_message {
     const uint8_t *body; /* wire form of the body (TEXT: nsstr) */
     size_t body_size;
     uint8_t *own_body; /* what `body` points into when it is ours */
+    size_t body_room;  /* of own_body */
 
     const uint8_t *properties;
     size_t properties_size;
@@ -55,11 +56,23 @@ struct ra_message {
 
 struct rai_string {
     struct rai_string *next;
+    const uint8_t *source; /* the characters in `properties` that it was made from */
     size_t size;
     char data[];
 };
 
 ra_message *rai_message_new(int type); /* NULL when out of memory */
+ra_message *rai_message_ref(ra_message *m);
+void rai_message_unref(ra_message *m); /* NULL is fine */
+
+/* 0 or RA_E_NO_MEMORY, and then nothing has changed. Text is valid UTF-8, or NULL for the null text. */
+int rai_message_set_body(ra_message *m, const void *bytes, size_t size);
+void rai_message_lend_body(ra_message *m, const void *bytes, size_t size);
+int rai_message_set_text(ra_message *m, const char *text, size_t size);
+/* *text_out is kept in the message (NULL: the null text). RA_E_TYPE when the body is no text, or RA_E_NO_MEMORY. */
+int rai_message_text(ra_message *m, const char **text_out, size_t *size_out);
+/* The address it was delivered with, kept in the message; NULL when there is none. 0 or RA_E_NO_MEMORY */
+int rai_message_address(ra_message *m, const char **address_out);
 
 /* Blob size (4 + body + headers): what producer credits are counted in. address is the UTF-8 target. */
 size_t rai_message_blob_size(const ra_message *m, const char *address);

@@ -1,0 +1,158 @@
+/* SESS_SEND: the blob (body, headers, properties) and the fields behind it, in the variants of versions 129 to 136. */
+#include <string.h>
+
+#include "base/utf.h"
+#include "codec/message.h"
+#include "codec/properties.h"
+#include "codec/text.h"
+
+/* The key _AMQ_ROUTING_TYPE as it stands on the wire, and the whole entry but its last byte. */
+#define C(c) (c), 0
+static const uint8_t routing_entry[] = {0,      0,      0,      34,     C('_'), C('A'), C('M'), C('Q'),
+                                        C('_'), C('R'), C('O'), C('U'), C('T'), C('I'), C('N'), C('G'),
+                                        C('_'), C('T'), C('Y'), C('P'), C('E'), RAI_TAG_BYTE};
+#undef C
+enum { ROUTING_KEY_SIZE = 34, ROUTING_ENTRY_SIZE = sizeof routing_entry + 1 };
+
+static bool has_routing_type(const ra_message *m)
+{
+    struct rai_reader r = rai_message_properties(m);
+    struct rai_property p;
+
+    while (rai_property_next(&r, &p)) {
+        if (p.key.size == ROUTING_KEY_SIZE && memcmp(p.key.data, routing_entry + 4, ROUTING_KEY_SIZE) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The routing type to add, or -1 */
+static int added_routing_type(const ra_message *m, const struct rai_send *send)
+{
+    bool wanted = send->routing_type == 0 || send->routing_type == 1;
+
+    return wanted && !has_routing_type(m) ? send->routing_type : -1;
+}
+
+static size_t blob_size(const ra_message *m, const char *address, int routing_type)
+{
+    size_t properties = m->properties_size + (routing_type >= 0 ? ROUTING_ENTRY_SIZE : 0);
+    size_t size = 4 + m->body_size; /* end of body, body */
+
+    size += 8 + 1 + (address == NULL ? 0 : 4 + 2 * rai_utf8_units(address, strlen(address)));
+    size += m->has_user_id ? 17 : 1;
+    size += 1 + 1 + 8 + 8 + 1; /* type, durable, expiration, timestamp, priority */
+    return size + 1 + (properties == 0 ? 0 : 4 + properties);
+}
+
+size_t rai_message_blob_size(const ra_message *m, const char *address)
+{
+    return blob_size(m, address, -1);
+}
+
+size_t rai_send_blob_size(const ra_message *m, const struct rai_send *send)
+{
+    return blob_size(m, send->address, added_routing_type(m, send));
+}
+
+static void put_properties(struct rai_writer *w, const ra_message *m, int routing_type)
+{
+    int32_t count = m->property_count + (routing_type >= 0 ? 1 : 0);
+
+    rai_put_u8(w, count > 0);
+    if (count == 0) {
+        return;
+    }
+    rai_put_i32(w, count);
+    rai_put_raw(w, m->properties, m->properties_size);
+    if (routing_type >= 0) {
+        rai_put_raw(w, routing_entry, sizeof routing_entry);
+        rai_put_u8(w, (uint8_t)routing_type);
+    }
+}
+
+static void put_headers(struct rai_writer *w, const ra_message *m, const char *address, int routing_type)
+{
+    rai_put_i64(w, 0); /* the broker gives the id */
+    rai_put_text_nsstr(w, address);
+    rai_put_u8(w, m->has_user_id);
+    if (m->has_user_id) {
+        rai_put_raw(w, m->user_id, sizeof m->user_id);
+    }
+    rai_put_u8(w, (uint8_t)m->type);
+    rai_put_u8(w, m->durable); /* 01, not the FF of packets */
+    rai_put_i64(w, m->expiration);
+    rai_put_i64(w, m->timestamp);
+    rai_put_u8(w, (uint8_t)m->priority);
+    put_properties(w, m, routing_type);
+}
+
+static size_t tail_size(int32_t version)
+{
+    return version >= 134 ? 1 + 8 + 4 : version >= 130 ? 1 + 8 : 1;
+}
+
+static void put_tail(struct rai_writer *w, int32_t version, const struct rai_send_tail *tail)
+{
+    rai_put_bool(w, tail->respond);
+    if (version >= 130) {
+        rai_put_i64(w, tail->correlation);
+    }
+    if (version >= 134) {
+        rai_put_i32(w, tail->producer);
+    }
+}
+
+void rai_put_send(struct rai_writer *w, size_t size, int64_t channel, int32_t version, const ra_message *m,
+                  const struct rai_send *send)
+{
+    int routing_type = added_routing_type(m, send);
+
+    if (w->at == NULL) {
+        w->size += RAI_FRAME_HEADER + blob_size(m, send->address, routing_type) + tail_size(version);
+        return;
+    }
+    struct rai_send_tail tail = {send->respond, send->correlation, send->producer};
+
+    rai_put_header(w, RAI_SESS_SEND, channel, size);
+    rai_put_i32(w, (int32_t)(uint32_t)(RAI_FRAME_HEADER + m->body_size));
+    rai_put_raw(w, m->body, m->body_size);
+    put_headers(w, m, send->address, routing_type);
+    put_tail(w, version, &tail);
+}
+
+bool rai_get_send_tail(const uint8_t *frame, size_t size, int32_t version, struct rai_send_tail *out)
+{
+    size_t tail = tail_size(version);
+
+    *out = (struct rai_send_tail){false, 0, 0}; /* what a variant does not carry is zero, as in a send without answer */
+    if (size < RAI_FRAME_HEADER + tail || rai_frame_type(frame) != RAI_SESS_SEND) {
+        return false;
+    }
+    struct rai_reader r = {frame + size - tail, frame + size, false};
+
+    out->respond = rai_get_bool(&r);
+    if (version >= 130) {
+        out->correlation = rai_get_i64(&r);
+    }
+    if (version >= 134) {
+        out->producer = rai_get_i32(&r);
+    }
+    return !r.bad;
+}
+
+void rai_put_send_transcoded(struct rai_writer *w, size_t size, const uint8_t *frame, size_t frame_size,
+                             int32_t from_version, int32_t to_version)
+{
+    struct rai_send_tail tail;
+
+    if (!rai_get_send_tail(frame, frame_size, from_version, &tail)) {
+        return;
+    }
+    struct rai_reader head = {frame + 5, frame + RAI_FRAME_HEADER, false};
+
+    rai_put_header(w, RAI_SESS_SEND, rai_get_i64(&head), size);
+    rai_put_raw(w, frame + RAI_FRAME_HEADER, frame_size - RAI_FRAME_HEADER - tail_size(from_version));
+    put_tail(w, to_version, &tail);
+}
