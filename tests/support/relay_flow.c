@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { READS_A_TURN = 4, DRAIN_POLL_US = 500 };
+enum { READS_A_TURN = 4, DRAIN_POLL_US = 500, REST_LIMIT = 8 * 1024 * 1024 };
 
 static int source(const struct flow *f) { return f->conn->side[f->direction].fd; }
 static int sink(const struct flow *f) { return f->conn->side[!f->direction].fd; }
@@ -273,20 +273,19 @@ void flow_read(struct flow *f)
     }
 }
 
-/* What the party had sent before this moment, whatever the queue's limit. */
+/* What the party has sent so far, whatever the queue's limit. Reading opens the window, so what its
+   kernel still held comes as well; the budget ends this against a party that never stops. */
 void flow_read_rest(struct flow *f)
 {
-    int rest = 0;
-    if (f->stopped || ioctl(source(f), SIOCINQ, &rest) < 0)
-        return;
     struct relay *r = f->conn->relay;
-    while (rest > 0 && !f->stopped) {
-        size_t want = (size_t)rest < sizeof r->scratch ? (size_t)rest : sizeof r->scratch;
+    size_t budget = REST_LIMIT;
+    while (budget > 0 && !f->stopped) {
+        size_t want = budget < sizeof r->scratch ? budget : sizeof r->scratch;
         ssize_t n = recv(source(f), r->scratch, want, MSG_DONTWAIT);
         if (n <= 0)
             break;
         frame_feed(f, r->scratch, (size_t)n);
-        rest -= (int)n;
+        budget -= (size_t)n;
     }
     frame_flush(f);
     f->stopped = true;
