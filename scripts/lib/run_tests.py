@@ -1,0 +1,85 @@
+"""Every kind of test once; called by scripts/test when everything it needs is installed."""
+import os
+import pathlib
+import platform
+import signal
+import sys
+
+import brokers
+from report import ROOT, Report
+
+PRESETS = ["release", "dev", "asan", "tsan"]
+JOBS = str(min(os.cpu_count() or 1, 8))
+BUDGET = 20 * 60 # seconds, on two cores
+
+
+def plain_address_space():
+    """clang 14's sanitizers cannot place their shadow where a newer kernel's randomization may put a program."""
+    bits = pathlib.Path("/proc/sys/vm/mmap_rnd_bits")
+    if bits.exists() and int(bits.read_text()) > 28:
+        return ["setarch", platform.machine(), "--addr-no-randomize"]
+    return []
+
+
+def build(report, preset):
+    return (report.step(f"configure {preset}", ["cmake", "--preset", preset])
+            and report.step(f"build {preset}", ["cmake", "--build", "--preset", preset, "-j", JOBS]))
+
+
+def test_without_broker(report, built):
+    for preset in PRESETS:
+        if preset not in built:
+            continue # its build counted as the failure
+        prefix = plain_address_space() if preset in ("asan", "tsan") else []
+        report.ctest(f"test {preset}", f"build/{preset}", "-LE", "artemis", "-j", JOBS, prefix=prefix)
+
+
+def has_artemis_tests(preset):
+    return any((ROOT / "tests/artemis").glob("test_*.c")) and preset is not None
+
+
+def test_with_broker(report, built):
+    if "dev" not in built:
+        return
+    try:
+        with brokers.broker("test-broker") as port:
+            environment = {**os.environ, "REATTACH_BROKER_PORT": str(port)}
+            report.ctest("artemis dev", "build/dev", "-L", "artemis", env=environment)
+            if "asan" not in built:
+                return
+            if report.elapsed() > BUDGET * 0.6:
+                report.skip("artemis asan", f"{report.elapsed():.0f} s are gone, and the whole has {BUDGET} s")
+            else:
+                report.ctest("artemis asan", "build/asan", "-L", "artemis", env=environment,
+                             prefix=plain_address_space())
+    except RuntimeError as error:
+        print(f"the broker for the tests: {error}")
+        report.add(0, 1)
+
+
+def prove(report):
+    if not any((ROOT / "tests/artemis").glob("prove_*.py")):
+        report.skip("proofs, small", "there are none yet")
+        return
+    sys.path.insert(0, str(ROOT / "scripts/lib"))
+    import prove as proofs
+    left = max(BUDGET - report.elapsed() - 30, 60)
+    proofs.run_all(report, "prove", small=True, names=[], budget=left)
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    report = Report()
+    built = [preset for preset in PRESETS if build(report, preset)]
+    test_without_broker(report, built)
+    test_with_broker(report, built)
+    if "release" in built:
+        prove(report)
+    return report.finish()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
