@@ -1,0 +1,83 @@
+#ifndef REATTACH_ERROR_H
+#define REATTACH_ERROR_H
+
+#include <stdint.h>
+
+#include <reattach/export.h>
+
+/*
+ * Errors.
+ *
+ * Every function that can fail returns 0 (or a count) when it worked and a negative RA_E_ code when it did not. Detail
+ * is in an optional last parameter `ra_error **err`: pass NULL if you do not want it; otherwise it is set to NULL on
+ * success and to an object of yours on failure, to be freed with ra_error_free(). The codes are stable and grouped by
+ * what a caller does next; the sentences are for people and may change.
+ */
+
+/* X(name, number, sentence) */
+#define RA_ERROR_MAP(X)                                                                                                \
+    /* the call itself was wrong: fix the program */                                                                   \
+    X(NO_MEMORY, -1, "out of memory")                                                                                  \
+    X(ARGUMENT, -2, "an argument is not acceptable")                                                                   \
+    X(OPTION, -3, "an option or its value is not acceptable")                                                          \
+    X(URL, -4, "the URL is not acceptable")                                                                            \
+    X(STATE, -5, "not possible in this state")                                                                         \
+    X(IN_LISTENER, -6, "a listener may not wait")                                                                      \
+    X(FORKED, -7, "this connection belongs to the parent process")                                                     \
+    X(CLOSED, -8, "the object is closed")                                                                              \
+    X(TYPE, -9, "the value has another type")                                                                          \
+    X(NOT_FOUND, -10, "there is no such property")                                                                     \
+    X(STALE, -11, "the message belongs to an earlier delivery")                                                        \
+    /* not now: try again, wait, or go on */                                                                           \
+    X(TIMEOUT, -20, "the time is over")                                                                                \
+    X(WOULD_BLOCK, -21, "not possible without waiting")                                                                \
+    X(INTERRUPTED, -22, "the wait was interrupted")                                                                    \
+    /* the way to the broker */                                                                                        \
+    X(RESOLVE, -40, "the host name could not be resolved")                                                             \
+    X(CONNECT, -41, "the broker could not be reached")                                                                 \
+    X(CONNECT_TIMEOUT, -42, "the connection was not established in time")                                              \
+    X(LINK_CLOSED, -43, "the broker closed the connection")                                                            \
+    X(LINK_LOST, -44, "the connection was lost")                                                                       \
+    X(LINK_SILENT, -45, "nothing was heard from the broker")                                                           \
+    X(PROTOCOL, -46, "the peer does not speak the Artemis CORE protocol")                                              \
+    X(VERSION, -47, "client and broker have no protocol version in common")                                            \
+    X(DISCONNECTED, -48, "the broker ended the connection")                                                            \
+    X(GAVE_UP, -49, "no connection attempt was left")                                                                  \
+    X(SESSION_LOST, -50, "the session is gone and was not recreated")                                                  \
+    /* what the broker says */                                                                                         \
+    X(SECURITY, -60, "the broker refused the user, the password or the permission")                                    \
+    X(NO_QUEUE, -61, "the queue does not exist")                                                                       \
+    X(QUEUE_EXISTS, -62, "the queue exists already")                                                                   \
+    X(NO_ADDRESS, -63, "the address does not exist")                                                                   \
+    X(NO_ROUTE, -64, "no queue would receive the message")                                                             \
+    X(FILTER, -65, "the filter is not valid")                                                                          \
+    X(ADDRESS_FULL, -66, "the address is full")                                                                        \
+    X(DUPLICATE_ID, -67, "the duplicate id is known already")                                                          \
+    X(REJECTED, -68, "the broker refused the request")                                                                 \
+    /* how work can end */                                                                                             \
+    X(ROLLED_BACK, -80, "the transaction was rolled back")                                                             \
+    X(NOT_DONE, -81, "the work was not done")                                                                          \
+    X(OUTCOME_UNKNOWN, -82, "the work may or may not have been done")                                                  \
+    X(LARGE_INTERRUPTED, -83, "a large message was interrupted and must be received again")                            \
+    X(INTERNAL, -99, "the library met a state it does not know")
+
+#define RA_ERROR_ENUM(name, number, sentence) RA_E_##name = (number),
+enum ra_error_code { RA_OK = 0, RA_ERROR_MAP(RA_ERROR_ENUM) };
+#undef RA_ERROR_ENUM
+
+typedef struct ra_error ra_error;
+
+RA_API const char *ra_error_code_name(int32_t code);
+
+RA_API int32_t ra_error_code(const ra_error *error);
+RA_API const char *ra_error_name(const ra_error *error);
+RA_API const char *ra_error_message(const ra_error *error);
+RA_API const char *ra_error_endpoint(const ra_error *error);
+RA_API int32_t ra_error_broker_code(const ra_error *error);
+RA_API const char *ra_error_broker_text(const ra_error *error);
+RA_API int ra_error_is_retriable(const ra_error *error);
+RA_API int ra_error_is_fatal(const ra_error *error);
+RA_API int ra_error_is_outcome_unknown(const ra_error *error);
+RA_API void ra_error_free(ra_error *error);
+
+#endif
