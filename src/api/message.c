@@ -7,18 +7,18 @@
 #include "base/utf.h"
 #include "codec/message.h"
 
-#define TYPES(X)                                                                                                       \
-    X(DEFAULT, "default")                                                                                              \
-    X(OBJECT, "object")                                                                                                \
-    X(TEXT, "text")                                                                                                    \
-    X(BYTES, "bytes")                                                                                                  \
-    X(MAP, "map")                                                                                                      \
+#define TYPES(X)          \
+    X(DEFAULT, "default") \
+    X(OBJECT, "object")   \
+    X(TEXT, "text")       \
+    X(BYTES, "bytes")     \
+    X(MAP, "map")         \
     X(STREAM, "stream")
 
 const char *ra_message_type_name(int32_t type)
 {
-#define NAME(name, text)                                                                                               \
-    case RA_MESSAGE_##name:                                                                                            \
+#define NAME(name, text)    \
+    case RA_MESSAGE_##name: \
         return text;
     switch (type) {
         TYPES(NAME)

@@ -7,23 +7,23 @@
 #include "base/utf.h"
 #include "codec/properties.h"
 
-#define TYPES(X)                                                                                                       \
-    X(NULL, "null")                                                                                                    \
-    X(BOOLEAN, "boolean")                                                                                              \
-    X(BYTE, "byte")                                                                                                    \
-    X(BYTES, "bytes")                                                                                                  \
-    X(SHORT, "short")                                                                                                  \
-    X(INT, "int")                                                                                                      \
-    X(LONG, "long")                                                                                                    \
-    X(FLOAT, "float")                                                                                                  \
-    X(DOUBLE, "double")                                                                                                \
-    X(STRING, "string")                                                                                                \
+#define TYPES(X)          \
+    X(NULL, "null")       \
+    X(BOOLEAN, "boolean") \
+    X(BYTE, "byte")       \
+    X(BYTES, "bytes")     \
+    X(SHORT, "short")     \
+    X(INT, "int")         \
+    X(LONG, "long")       \
+    X(FLOAT, "float")     \
+    X(DOUBLE, "double")   \
+    X(STRING, "string")   \
     X(CHAR, "char")
 
 const char *ra_property_type_name(int32_t type)
 {
-#define NAME(name, text)                                                                                               \
-    case RA_PROPERTY_##name:                                                                                           \
+#define NAME(name, text)     \
+    case RA_PROPERTY_##name: \
         return text;
     switch (type) {
         TYPES(NAME)
@@ -69,10 +69,10 @@ static int set(ra_message *message, const char *key, const struct rai_value *val
 static int set_scalar(ra_message *message, const char *key, int tag, uint64_t bits, size_t size, ra_error **err)
 {
     uint8_t data[8];
-    struct rai_writer w = {data, 0};
+    struct rai_writer w = { data, 0 };
 
     rai_put_i64(&w, (int64_t)bits);
-    return set(message, key, &(struct rai_value){tag, data + sizeof data - size, size}, err);
+    return set(message, key, &(struct rai_value){ tag, data + sizeof data - size, size }, err);
 }
 
 int ra_message_set_null(ra_message *message, const char *key, ra_error **err)
@@ -137,7 +137,7 @@ int ra_message_set_string(ra_message *message, const char *key, const char *valu
         rai_fault_set(&fault, RA_E_ARGUMENT, "argument value is not valid UTF-8");
         return rai_error_out(err, &fault);
     }
-    return set(message, key, &(struct rai_value){RAI_TAG_STRING, value, size}, err);
+    return set(message, key, &(struct rai_value){ RAI_TAG_STRING, value, size }, err);
 }
 
 int ra_message_set_bytes(ra_message *message, const char *key, const void *value, size_t size, ra_error **err)
@@ -146,7 +146,7 @@ int ra_message_set_bytes(ra_message *message, const char *key, const void *value
     if (value == NULL && size > 0) {
         return rai_refuse_null("value", err);
     }
-    return set(message, key, &(struct rai_value){RAI_TAG_BYTES, value, size}, err);
+    return set(message, key, &(struct rai_value){ RAI_TAG_BYTES, value, size }, err);
 }
 
 static int not_found(const char *key, ra_error **err)
@@ -345,7 +345,7 @@ int ra_message_get_string(ra_message *message, const char *key, const char **val
     if (property.tag != RAI_TAG_STRING) {
         return wrong_type(&property, key, RA_PROPERTY_STRING, err);
     }
-    const struct rai_string *s = rai_message_string(message, (struct rai_sstr){property.value, property.value_size});
+    const struct rai_string *s = rai_message_string(message, (struct rai_sstr){ property.value, property.value_size });
 
     if (s == NULL) {
         return no_memory(err);
@@ -401,7 +401,7 @@ int ra_message_property_key(ra_message *message, int32_t index, const char **key
         return rai_error_out(err, &fault);
     }
     struct rai_reader r = rai_message_properties(message);
-    struct rai_property property = {.key = {NULL, 0}};
+    struct rai_property property = { .key = { NULL, 0 } };
 
     for (int32_t i = 0; i <= index; i++) {
         rai_property_next(&r, &property);

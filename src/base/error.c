@@ -10,7 +10,7 @@ struct ra_error {
 };
 
 /* Reporting that there is no memory needs none. */
-static ra_error out_of_memory = {.fault = {.code = RA_E_NO_MEMORY, .broker_code = -1, .text = "out of memory"}};
+static ra_error out_of_memory = { .fault = { .code = RA_E_NO_MEMORY, .broker_code = -1, .text = "out of memory" } };
 
 int rai_error_out(ra_error **err, const struct rai_fault *fault)
 {
@@ -26,8 +26,8 @@ int rai_error_out(ra_error **err, const struct rai_fault *fault)
     return fault->code;
 }
 
-#define NAME(name, number, sentence)                                                                                   \
-    case number:                                                                                                       \
+#define NAME(name, number, sentence) \
+    case number:                     \
         return "RA_E_" #name;
 
 const char *ra_error_code_name(int32_t code)

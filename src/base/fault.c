@@ -91,8 +91,8 @@ int rai_fault_set_broker(struct rai_fault *fault, int32_t broker_code, const cha
     return code;
 }
 
-#define SENTENCE(name, number, sentence)                                                                               \
-    case number:                                                                                                       \
+#define SENTENCE(name, number, sentence) \
+    case number:                         \
         return sentence;
 
 const char *rai_fault_sentence(int32_t code)

@@ -22,7 +22,8 @@ size_t rai_utf16le_utf8_size(const uint8_t *in, size_t bytes); /* what the next 
 size_t rai_utf16le_to_utf8(const uint8_t *in, size_t bytes, char *out);
 size_t rai_utf16be_to_utf8(const uint8_t *in, size_t bytes, char *out);
 
-/* One character at a time: from `size` > 0 bytes, returning the bytes taken; into up to 4 bytes, returning their number. */
+/* One character at a time: from `size` > 0 bytes, returning the bytes taken; into up to 4 bytes, returning their
+ * number. */
 size_t rai_utf8_next(const char *text, size_t size, uint32_t *code_point);
 size_t rai_utf8_put(uint32_t code_point, char *out);
 

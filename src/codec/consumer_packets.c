@@ -60,14 +60,15 @@ bool rai_get_disconnect_consumer(const struct rai_frame *f, int64_t *id_out)
     return !r.bad;
 }
 
-/* The fields behind the blob are found from the end of the frame: a blob may have unused bytes behind its properties. */
+/* The fields behind the blob are found from the end of the frame: a blob may have unused bytes behind its properties.
+ */
 bool rai_get_receive(const struct rai_frame *f, struct rai_delivery *out)
 {
     enum { TRAILER = 8 + 4 };
     struct rai_reader r = f->body;
     size_t left = rai_reader_left(&r);
 
-    *out = (struct rai_delivery){.large_size = -1};
+    *out = (struct rai_delivery){ .large_size = -1 };
     if (left < TRAILER) {
         return false;
     }
@@ -82,7 +83,7 @@ bool rai_get_receive_large(const struct rai_frame *f, struct rai_delivery *out)
 {
     struct rai_reader r = f->body;
 
-    *out = (struct rai_delivery){.consumer = rai_get_i64(&r)};
+    *out = (struct rai_delivery){ .consumer = rai_get_i64(&r) };
     out->count = rai_get_i32(&r);
     out->large_size = rai_get_i64(&r);
     out->blob_size = rai_reader_left(&r);
@@ -94,7 +95,7 @@ bool rai_get_receive_chunk(const struct rai_frame *f, struct rai_chunk *out)
 {
     struct rai_reader r = f->body;
 
-    *out = (struct rai_chunk){.size = (size_t)rai_get_count(&r, 1)};
+    *out = (struct rai_chunk){ .size = (size_t)rai_get_count(&r, 1) };
     out->data = rai_get_raw(&r, out->size);
     out->continues = rai_get_bool(&r);
     out->consumer = rai_get_i64(&r);

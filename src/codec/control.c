@@ -62,7 +62,7 @@ bool rai_get_topology(const struct rai_frame *f, struct rai_topology *out)
 {
     struct rai_reader r = f->body;
 
-    *out = (struct rai_topology){.version = -1};
+    *out = (struct rai_topology){ .version = -1 };
     out->exit = rai_get_bool(&r);
     rai_get_str(&r, out->node_id, sizeof out->node_id);
     if (f->type != RAI_CLUSTER_TOPOLOGY) {
@@ -89,7 +89,7 @@ bool rai_get_disconnect(const struct rai_frame *f, struct rai_disconnect *out)
 {
     struct rai_reader r = f->body;
 
-    *out = (struct rai_disconnect){.reason = -1};
+    *out = (struct rai_disconnect){ .reason = -1 };
     rai_get_text(&r, out->node_id, sizeof out->node_id);
     if (f->type == RAI_DISCONNECT_V3) {
         out->reason = (int8_t)rai_get_u8(&r);

@@ -23,7 +23,7 @@ int rai_frame_next(const uint8_t *bytes, size_t size, struct rai_frame *frame, s
     frame->channel = (int64_t)rai_load64(bytes + 5);
     frame->size = whole;
     frame->bytes = bytes;
-    frame->body = (struct rai_reader){bytes + RAI_FRAME_HEADER, bytes + whole, false};
+    frame->body = (struct rai_reader){ bytes + RAI_FRAME_HEADER, bytes + whole, false };
     return 1;
 }
 
@@ -46,8 +46,8 @@ size_t rai_frame_size(const uint8_t *frame)
 
 static const char *known_name(int type)
 {
-#define NAME(name)                                                                                                     \
-    case RAI_##name:                                                                                                   \
+#define NAME(name)   \
+    case RAI_##name: \
         return #name;
     switch (type) {
         NAME(PING)
@@ -119,16 +119,16 @@ static const char *known_name(int type)
 }
 
 /* Every type is one signed byte, so even the names of unknown ones can be constants. */
-#define TEN(t)                                                                                                         \
-    "packet " #t "0", "packet " #t "1", "packet " #t "2", "packet " #t "3", "packet " #t "4", "packet " #t "5",        \
+#define TEN(t)                                                                                                  \
+    "packet " #t "0", "packet " #t "1", "packet " #t "2", "packet " #t "3", "packet " #t "4", "packet " #t "5", \
         "packet " #t "6", "packet " #t "7", "packet " #t "8", "packet " #t "9"
 
 const char *rai_packet_name(int type)
 {
-    static const char *const positive[] = {TEN(),  TEN(1), TEN(2), TEN(3),  TEN(4),  TEN(5), TEN(6),
-                                           TEN(7), TEN(8), TEN(9), TEN(10), TEN(11), TEN(12)};
-    static const char *const negative[] = {TEN(-),  TEN(-1), TEN(-2), TEN(-3),  TEN(-4),  TEN(-5), TEN(-6),
-                                           TEN(-7), TEN(-8), TEN(-9), TEN(-10), TEN(-11), TEN(-12)};
+    static const char *const positive[] = { TEN(),  TEN(1), TEN(2), TEN(3),  TEN(4),  TEN(5), TEN(6),
+                                            TEN(7), TEN(8), TEN(9), TEN(10), TEN(11), TEN(12) };
+    static const char *const negative[] = { TEN(-),  TEN(-1), TEN(-2), TEN(-3),  TEN(-4),  TEN(-5), TEN(-6),
+                                            TEN(-7), TEN(-8), TEN(-9), TEN(-10), TEN(-11), TEN(-12) };
     const char *name = known_name(type);
 
     if (name != NULL) {

@@ -15,7 +15,13 @@ enum { RAI_FRAME_HEADER = 13, RAI_FRAME_LENGTH_MIN = 9 };
 /* A frame longer than this ends the link: nothing a broker sends us comes near, and the length drives an allocation. */
 enum { RAI_FRAME_MAX = 128 * 1024 * 1024 };
 
-enum { RAI_VERSION = 136, RAI_VERSION_MIN = 129, RAI_CHANNEL_PING = 0, RAI_CHANNEL_SESSION = 1, RAI_CHANNEL_FIRST = 10 };
+enum {
+    RAI_VERSION = 136,
+    RAI_VERSION_MIN = 129,
+    RAI_CHANNEL_PING = 0,
+    RAI_CHANNEL_SESSION = 1,
+    RAI_CHANNEL_FIRST = 10
+};
 #define RAI_PREAMBLE "ARTEMIS"
 enum { RAI_PREAMBLE_SIZE = 7 };
 
@@ -88,8 +94,8 @@ const char *rai_packet_name(int type); /* "SESS_SEND", or "packet 99"-like text 
 struct rai_frame {
     int type;
     int64_t channel;
-    size_t size;             /* whole frame */
-    const uint8_t *bytes;    /* whole frame */
+    size_t size;          /* whole frame */
+    const uint8_t *bytes; /* whole frame */
     struct rai_reader body;
 };
 

@@ -106,14 +106,14 @@ void rai_message_lend_body(ra_message *m, const void *bytes, size_t size)
 
 int rai_message_set_text(ra_message *m, const char *text, size_t size)
 {
-    struct rai_writer count = {NULL, 0};
+    struct rai_writer count = { NULL, 0 };
     rai_put_nsstr(&count, text, size);
     uint8_t *data = body_room(m, count.size, text);
 
     if (data == NULL) {
         return RA_E_NO_MEMORY;
     }
-    struct rai_writer w = {data, 0};
+    struct rai_writer w = { data, 0 };
     rai_put_nsstr(&w, text, size);
     use_body(m, data, count.size);
     m->type = RA_MESSAGE_TEXT;
@@ -122,7 +122,7 @@ int rai_message_set_text(ra_message *m, const char *text, size_t size)
 
 static int make_text(ra_message *m)
 {
-    struct rai_reader r = {m->body, m->body + m->body_size, false};
+    struct rai_reader r = { m->body, m->body + m->body_size, false };
     struct rai_sstr s = rai_get_nsstr(&r);
 
     if (r.bad) {

@@ -46,7 +46,8 @@ struct ra_message {
     uint64_t consumer_key; /* which consumer of the connection delivered it; 0: not received */
     uint32_t epoch;        /* of its session's deliveries */
 
-    /* UTF-8 made on request: at most one string each, freed with the message; strings of properties are kept in a list */
+    /* UTF-8 made on request: at most one string each, freed with the message; strings of properties are kept in a list
+     */
     char *text;
     size_t text_size;
     char *address;

@@ -83,7 +83,7 @@ ra_message *rai_message_decode(const uint8_t *blob, size_t size, struct rai_bloc
     if (copy && size > 0) {
         blob = memcpy(m + 1, blob, size);
     }
-    struct rai_reader r = {blob, blob + size, false};
+    struct rai_reader r = { blob, blob + size, false };
 
     m->encoded_size = size;
     m->frame_size = size + RECEIVE_OVERHEAD;
@@ -109,7 +109,7 @@ ra_message *rai_message_decode_headers(const uint8_t *headers, size_t size, bool
     if (size > 0) {
         memcpy(data, headers, size);
     }
-    struct rai_reader r = {data, data + size, false};
+    struct rai_reader r = { data, data + size, false };
 
     m->encoded_size = size;
     m->frame_size = size + LARGE_OVERHEAD;

@@ -8,9 +8,9 @@
 
 /* The key _AMQ_ROUTING_TYPE as it stands on the wire, and the whole entry but its last byte. */
 #define C(c) (c), 0
-static const uint8_t routing_entry[] = {0,      0,      0,      34,     C('_'), C('A'), C('M'), C('Q'),
-                                        C('_'), C('R'), C('O'), C('U'), C('T'), C('I'), C('N'), C('G'),
-                                        C('_'), C('T'), C('Y'), C('P'), C('E'), RAI_TAG_BYTE};
+static const uint8_t routing_entry[] = { 0,      0,      0,      34,     C('_'), C('A'),      C('M'), C('Q'),
+                                         C('_'), C('R'), C('O'), C('U'), C('T'), C('I'),      C('N'), C('G'),
+                                         C('_'), C('T'), C('Y'), C('P'), C('E'), RAI_TAG_BYTE };
 #undef C
 enum { ROUTING_KEY_SIZE = 34, ROUTING_ENTRY_SIZE = sizeof routing_entry + 1 };
 
@@ -113,7 +113,7 @@ void rai_put_send(struct rai_writer *w, size_t size, int64_t channel, int32_t ve
         w->size += RAI_FRAME_HEADER + blob_size(m, send->address, routing_type) + tail_size(version);
         return;
     }
-    struct rai_send_tail tail = {send->respond, send->correlation, send->producer};
+    struct rai_send_tail tail = { send->respond, send->correlation, send->producer };
 
     rai_put_header(w, RAI_SESS_SEND, channel, size);
     rai_put_i32(w, (int32_t)(uint32_t)(RAI_FRAME_HEADER + m->body_size));
@@ -126,11 +126,12 @@ bool rai_get_send_tail(const uint8_t *frame, size_t size, int32_t version, struc
 {
     size_t tail = tail_size(version);
 
-    *out = (struct rai_send_tail){false, 0, 0}; /* what a variant does not carry is zero, as in a send without answer */
+    *out =
+        (struct rai_send_tail){ false, 0, 0 }; /* what a variant does not carry is zero, as in a send without answer */
     if (size < RAI_FRAME_HEADER + tail || rai_frame_type(frame) != RAI_SESS_SEND) {
         return false;
     }
-    struct rai_reader r = {frame + size - tail, frame + size, false};
+    struct rai_reader r = { frame + size - tail, frame + size, false };
 
     out->respond = rai_get_bool(&r);
     if (version >= 130) {
@@ -150,7 +151,7 @@ void rai_put_send_transcoded(struct rai_writer *w, size_t size, const uint8_t *f
     if (!rai_get_send_tail(frame, frame_size, from_version, &tail)) {
         return;
     }
-    struct rai_reader head = {frame + 5, frame + RAI_FRAME_HEADER, false};
+    struct rai_reader head = { frame + 5, frame + RAI_FRAME_HEADER, false };
 
     rai_put_header(w, RAI_SESS_SEND, rai_get_i64(&head), size);
     rai_put_raw(w, frame + RAI_FRAME_HEADER, frame_size - RAI_FRAME_HEADER - tail_size(from_version));

@@ -25,7 +25,7 @@ void rai_put_subscribe_topology(struct rai_writer *w, size_t size, int32_t versi
 struct rai_topology {
     bool exit;
     bool last;
-    int32_t version;   /* -1 when the variant has none */
+    int32_t version; /* -1 when the variant has none */
     char node_id[128];
 };
 bool rai_get_topology(const struct rai_frame *f, struct rai_topology *out); /* 110, 114, 122, -17 */
@@ -65,7 +65,8 @@ void rai_put_packets_confirmed(struct rai_writer *w, size_t size, int64_t channe
 bool rai_get_packets_confirmed(const struct rai_frame *f, int32_t *last_out);
 
 /* --- session requests; all on `channel` --- */
-void rai_put_simple(struct rai_writer *w, size_t size, int type, int64_t channel); /* START, STOP, CLOSE, XA_GET_TIMEOUT */
+void rai_put_simple(struct rai_writer *w, size_t size, int type,
+                    int64_t channel); /* START, STOP, CLOSE, XA_GET_TIMEOUT */
 void rai_put_commit(struct rai_writer *w, size_t size, int64_t channel, int32_t version, int64_t correlation);
 void rai_put_rollback(struct rai_writer *w, size_t size, int64_t channel, bool last_delivered);
 void rai_put_add_metadata2(struct rai_writer *w, size_t size, int64_t channel, const char *key, const char *value,

@@ -85,7 +85,7 @@ struct rai_reader rai_message_properties(const ra_message *m)
     static const uint8_t none[1];
     const uint8_t *start = m->properties_size > 0 ? m->properties : none;
 
-    return (struct rai_reader){start, start + m->properties_size, false};
+    return (struct rai_reader){ start, start + m->properties_size, false };
 }
 
 static bool unit_is(struct rai_sstr s, size_t at, uint32_t unit)
@@ -134,7 +134,7 @@ bool rai_message_long(const ra_message *m, const char *key, int64_t *value_out)
     if (!rai_message_find(m, key, &property) || property.tag != RAI_TAG_LONG) {
         return false;
     }
-    struct rai_reader r = {property.value, property.value + property.value_size, false};
+    struct rai_reader r = { property.value, property.value + property.value_size, false };
 
     *value_out = rai_get_i64(&r);
     return true;
@@ -180,7 +180,7 @@ struct splice {
 
 static void put_new(uint8_t *at, const struct splice *s)
 {
-    struct rai_writer w = {at, 0};
+    struct rai_writer w = { at, 0 };
 
     if (s->key != NULL) {
         put_entry(&w, s->key, s->value);
@@ -244,10 +244,10 @@ int rai_message_set_property(ra_message *m, const char *key, const struct rai_va
     if (strlen(key) > RAI_PROPERTIES_MAX / 4 || value->size > RAI_PROPERTIES_MAX) {
         return RA_E_ARGUMENT;
     }
-    struct rai_writer count = {NULL, 0};
+    struct rai_writer count = { NULL, 0 };
     put_entry(&count, key, value);
 
-    struct splice s = {.offset = m->properties_size, .new_size = count.size, .key = key, .value = value};
+    struct splice s = { .offset = m->properties_size, .new_size = count.size, .key = key, .value = value };
     struct rai_property old;
     bool replaces = rai_message_find(m, key, &old);
 
@@ -270,7 +270,7 @@ int rai_message_remove_property(ra_message *m, const char *key)
     if (!rai_message_find(m, key, &old)) {
         return RA_E_NOT_FOUND;
     }
-    struct splice s = {.offset = (size_t)(old.entry - m->properties), .old_size = old.entry_size};
+    struct splice s = { .offset = (size_t)(old.entry - m->properties), .old_size = old.entry_size };
     int result = splice(m, &s);
 
     if (result == RA_OK) {

@@ -4,9 +4,9 @@
 #include "codec/message.h"
 
 /*
- * TypedProperties in wire form. An entry is a key (SimpleString), a tag and a payload; entries stand one behind the other
- * and are only walked, never indexed: messages have few of them, and a hash table per message would cost more than it
- * saves.
+ * TypedProperties in wire form. An entry is a key (SimpleString), a tag and a payload; entries stand one behind the
+ * other and are only walked, never indexed: messages have few of them, and a hash table per message would cost more
+ * than it saves.
  */
 enum rai_tag {
     RAI_TAG_NULL = 0,

@@ -105,7 +105,7 @@ bool rai_get_queue_answer(const struct rai_frame *f, struct rai_queue_answer *ou
 {
     struct rai_reader r = f->body;
 
-    *out = (struct rai_queue_answer){.routing_type = -1, .max_consumers = -1, .default_window = -2};
+    *out = (struct rai_queue_answer){ .routing_type = -1, .max_consumers = -1, .default_window = -2 };
     out->exists = rai_get_bool(&r);
     out->durable = rai_get_bool(&r);
     out->temporary = rai_get_bool(&r);
@@ -161,7 +161,7 @@ bool rai_get_binding_answer(const struct rai_frame *f, struct rai_binding_answer
     int generation = binding_answer_generation(f->type);
     struct rai_reader r = f->body;
 
-    *out = (struct rai_binding_answer){.multicast = -1, .anycast = -1};
+    *out = (struct rai_binding_answer){ .multicast = -1, .anycast = -1 };
     out->exists = rai_get_bool(&r);
     out->count = rai_get_count(&r, 4);
     out->names.at = r.at;

@@ -221,21 +221,21 @@ int32_t rai_get_count(struct rai_reader *r, size_t entry_min)
 
 struct rai_sstr rai_get_sstr(struct rai_reader *r)
 {
-    struct rai_sstr none = {NULL, 0};
+    struct rai_sstr none = { NULL, 0 };
     int32_t size = rai_get_i32(r);
 
     if (size < 0 || size % 2 != 0) {
         rai_spoil(r);
         return none;
     }
-    struct rai_sstr s = {rai_get_raw(r, (size_t)size), (size_t)size};
+    struct rai_sstr s = { rai_get_raw(r, (size_t)size), (size_t)size };
 
     return s.data == NULL ? none : s;
 }
 
 struct rai_sstr rai_get_nsstr(struct rai_reader *r)
 {
-    struct rai_sstr none = {NULL, 0};
+    struct rai_sstr none = { NULL, 0 };
 
     return rai_get_bool(r) ? rai_get_sstr(r) : none;
 }
@@ -340,7 +340,7 @@ static void get_utf_block(struct rai_reader *r, size_t units, struct collector *
     if (data == NULL) {
         return;
     }
-    struct rai_reader block = {data, data + size, false};
+    struct rai_reader block = { data, data + size, false };
 
     for (size_t i = 0; i < units && !block.bad; i++) {
         collect_unit(c, get_block_unit(&block));
@@ -369,7 +369,7 @@ static void get_simple(struct rai_reader *r, size_t units, struct collector *c)
 
 static struct collector collect_into(char *out, size_t size)
 {
-    return (struct collector){.out = size > 0 ? out : NULL, .room = size > 0 ? size - 1 : 0};
+    return (struct collector){ .out = size > 0 ? out : NULL, .room = size > 0 ? size - 1 : 0 };
 }
 
 size_t rai_get_text(struct rai_reader *r, char *out, size_t size)

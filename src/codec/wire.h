@@ -8,9 +8,9 @@
 /*
  * Primitives of the wire. Everything is big-endian but the characters of a SimpleString (UTF-16LE).
  *
- * A writer either counts (at == NULL) or writes: each packet is one function that is run twice, first to learn the size,
- * then to write into exactly that much room. A reader never passes its end: a read behind it sets `bad`, returns zero and
- * keeps doing so, so a decoder checks once, at its end.
+ * A writer either counts (at == NULL) or writes: each packet is one function that is run twice, first to learn the
+ * size, then to write into exactly that much room. A reader never passes its end: a read behind it sets `bad`, returns
+ * zero and keeps doing so, so a decoder checks once, at its end.
  */
 struct rai_writer {
     uint8_t *at; /* where the next byte goes; NULL: count only */
