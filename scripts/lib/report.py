@@ -83,7 +83,7 @@ class Report:
         self.add(*counts)
         self.line(name, began, sentence(*counts))
         if status != 0:
-            tail(log_of(name), 60)
+            show_failed(junit, log_of(name))
         return status == 0
 
     def finish(self):
@@ -106,6 +106,20 @@ def tail(path, lines=40):
     text = path.read_text(errors="replace").splitlines()
     print("\n".join("    " + line for line in text[-lines:]))
     print(f"    (all of it: {path.relative_to(ROOT)})", flush=True)
+
+
+def show_failed(junit, log):
+    """The end of what each failed test said; of the log, when there is none."""
+    cases = ElementTree.parse(junit).getroot().iter("testcase") if junit.exists() else []
+    failed = [case for case in cases if case.get("status") != "run"]
+    if not failed:
+        tail(log)
+        return
+    for case in failed:
+        print(f"    {case.get('name')}:")
+        for line in ANSI.sub("", case.findtext("system-out") or "").rstrip().splitlines()[-25:]:
+            print("        " + line)
+    print(f"    (all of it: {log.relative_to(ROOT)})", flush=True)
 
 
 def end_group(process):
