@@ -134,7 +134,7 @@ def java_class_path(version=DEFAULT_VERSION):
 
 def compile_java(sources, jars, final):
     scratch = tempfile.mkdtemp(prefix="java.", dir=cache_directory())
-    command = ["javac", "-nowarn", "-proc:none", "--release", "11", "-encoding", "UTF-8",
+    command = ["javac", "-nowarn", "-proc:none", "-encoding", "UTF-8",
                "-cp", jars, "-d", scratch] + sources
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=300)
