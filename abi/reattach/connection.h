@@ -25,7 +25,8 @@ RA_API int ra_connection_is_connected(ra_connection *connection);
 /* For an event loop of your own: the descriptor is readable when ra_connection_process() (drive=manual only) and then
  * ra_connection_dispatch() have something to do; the deadline is the latest moment for the next process call, in
  * milliseconds from now, -1 for none. */
-RA_API int ra_connection_descriptor(ra_connection *connection);
+RA_API int ra_connection_descriptor(ra_connection *connection, ra_error **err);
+RA_API const char *ra_connection_options(const ra_connection *connection);
 RA_API int64_t ra_connection_deadline(ra_connection *connection);
 RA_API int ra_connection_process(ra_connection *connection, ra_error **err);
 

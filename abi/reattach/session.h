@@ -21,6 +21,9 @@ enum ra_session_mode {
 
 enum ra_routing_type { RA_ROUTING_DEFAULT = -1, RA_ROUTING_MULTICAST = 0, RA_ROUTING_ANYCAST = 1 };
 
+RA_API const char *ra_session_mode_name(int32_t mode);
+RA_API const char *ra_routing_type_name(int32_t routing_type);
+
 RA_API int ra_session_open(ra_connection *connection, int32_t mode, ra_session **session_out, ra_error **err);
 RA_API int ra_session_open_begin(ra_connection *connection, int32_t mode, ra_session **session_out,
                                  ra_operation **operation_out, ra_error **err);

@@ -235,6 +235,7 @@ static int read_ipv6(struct reader *r, struct span host, int number, struct rai_
 static int read_address(struct reader *r, struct span s, int number, struct rai_endpoint *out)
 {
     const char *end = s.at + s.size, *colon;
+    int code;
 
     if (s.size > 0 && s.at[s.size - 1] == '/')
         end--;
@@ -244,7 +245,6 @@ static int read_address(struct reader *r, struct span s, int number, struct rai_
     out->port = RAI_DEFAULT_PORT;
     if (s.size > 0 && *s.at == '[') {
         const char *close = find_any(s, "]");
-        int code;
 
         if (close == end)
             return refuse(r, number, "the closing bracket is missing");
@@ -258,9 +258,8 @@ static int read_address(struct reader *r, struct span s, int number, struct rai_
     colon = find_any(s, ":");
     if (colon < end && find_any(span_of(colon + 1, end), ":") < end)
         return refuse(r, number, "there is more than one colon (an IPv6 address belongs in brackets)");
-    if (read_name(r, span_of(s.at, colon), number, out) < 0)
-        return r->fault->code;
-    return colon < end ? read_port(r, span_of(colon + 1, end), number, &out->port) : 0;
+    code = read_name(r, span_of(s.at, colon), number, out);
+    return code == 0 && colon < end ? read_port(r, span_of(colon + 1, end), number, &out->port) : code;
 }
 
 /* Takes SCHEME:// off the front. Behind the first endpoint it may be missing. */

@@ -117,7 +117,7 @@ int ra_error_is_fatal(const ra_error *error)
 
 int ra_error_is_outcome_unknown(const ra_error *error)
 {
-    return ra_error_code(error) == RA_E_OUTCOME_UNKNOWN;
+    return error != NULL && (error->fault.outcome_unknown || error->fault.code == RA_E_OUTCOME_UNKNOWN);
 }
 
 void ra_error_free(ra_error *error)

@@ -19,6 +19,7 @@ static void clear(struct rai_fault *fault, int32_t code)
 {
     fault->code = code;
     fault->broker_code = -1;
+    fault->outcome_unknown = false;
     fault->broker_text[0] = '\0';
     fault->endpoint[0] = '\0';
 }

@@ -1,6 +1,7 @@
 #ifndef RAI_BASE_FAULT_H
 #define RAI_BASE_FAULT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ enum { RAI_FAULT_TEXT = 224, RAI_FAULT_ENDPOINT = 80 };
 struct rai_fault {
     int32_t code;
     int32_t broker_code;
+    bool outcome_unknown; /* also with another code: a wait ended, and the work may still happen */
     char text[RAI_FAULT_TEXT];
     char broker_text[RAI_FAULT_TEXT];
     char endpoint[RAI_FAULT_ENDPOINT];
