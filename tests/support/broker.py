@@ -85,8 +85,8 @@ def download(version):
     except subprocess.TimeoutExpired:
         raise BrokerError("wanted %s, but mvn did not end within %d s" % (wanted, DOWNLOAD_SECONDS))
     if done.returncode != 0 or not os.path.exists(path):
-        tail = "\n".join(done.stdout.strip().splitlines()[-5:])
-        raise BrokerError("wanted %s, but mvn failed:\n%s" % (wanted, tail))
+        reason = "\n".join(done.stdout.strip().splitlines()[:3])
+        raise BrokerError("wanted %s, but mvn failed:\n%s" % (wanted, reason))
     return path
 
 

@@ -41,6 +41,7 @@ import org.apache.activemq.artemis.api.core.client.ServerLocator;
  *     left          found in the queue afterwards (looked up through --direct, the broker's own port)
  *     doubled, out_of_order    of those received, then those left, as in Judge
  *     errors        exceptions of any call; first_errors shows some
+ *     seconds       to the last progress, without the idle time after it
  *     stalls        times that the sender waited 2 s for any confirmation and then went on anyway
  *
  * The first line on standard output is {"ready":true}, when both ends are connected.
@@ -320,7 +321,8 @@ public final class Reference {
         return confirmed && (receiver == null || receiver.tally.distinct() >= count);
     }
 
-    private void waitForEnd(Thread sending, Sender sender, Receiver receiver, int count,
+    /** Returns the time of the last progress. */
+    private long waitForEnd(Thread sending, Sender sender, Receiver receiver, int count,
                             long begin, long limitNs) throws InterruptedException {
         long idleNs = options.number("idle", 5) * 1_000_000_000L;
         int before = -1;
@@ -332,9 +334,10 @@ public final class Reference {
                 before = now;
                 quietSince = System.nanoTime();
             } else if (System.nanoTime() - quietSince > idleNs) {
-                return;
+                break;
             }
         }
+        return quietSince;
     }
 
     /** What is still in the queue, through the broker's own port: a fresh, undisturbed client. */
@@ -387,8 +390,8 @@ public final class Reference {
         if (receiver != null) {
             daemon(receiver);
         }
-        waitForEnd(sending, sender, receiver, count, begin, limitNs);
-        double seconds = (System.nanoTime() - begin) / 1e9;
+        long end = waitForEnd(sending, sender, receiver, count, begin, limitNs);
+        double seconds = (end - begin) / 1e9;
         Support.Tally tally = receiver == null ? new Support.Tally() : receiver.tally;
         long received = tally.count;
         if (receiver != null) {
