@@ -37,8 +37,9 @@ class Proof:
         self.arguments = parser.parse_args()
         self.small = self.arguments.small
         self.began = time.monotonic()
-        self.result = {"name": name, "title": title, "columns": columns, "rows": [], "notes": [], "passed": 0,
-                       "failed": 0}
+        command = pathlib.Path(sys.argv[0]).stem.partition("_")[0]
+        self.result = {"name": name, "title": title, "command": f"scripts/{command} {name}", "columns": columns,
+                       "rows": [], "notes": [], "passed": 0, "failed": 0}
         self.kept = ROOT / "build" / pathlib.Path(sys.argv[0]).stem / ("small" if self.small else "full")
         self.kept.mkdir(parents=True, exist_ok=True)
         self.fingerprint = fingerprint()
@@ -145,6 +146,6 @@ def markdown(result):
     lines += ["", *(f"- {note}" for note in result["notes"])] if result["notes"] else []
     if "machine" in result:
         lines += ["", f"Measured on {result['machine']}."]
-    if result.get("name"):
-        lines += ["", f"Written by `scripts/prove {result['name']}`; do not edit."]
+    if "command" in result:
+        lines += ["", f"Written by `{result['command']}`; do not edit."]
     return "\n".join(lines) + "\n"
