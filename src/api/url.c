@@ -114,7 +114,7 @@ void rai_url_mask(const char *text, char *out, size_t size)
         length = strcspn(shown, "?&;#,");
     }
     snprintf(out, size, "%.*s%s%.*s%s", (int)scheme, text, shown == at ? "***" : "", (int)length, shown,
-             shown[length] != 0 || shown != text ? "..." : "");
+             shown[length] != 0 || (*shown == 0 && *text != 0) ? "..." : "");
 }
 
 /* An error about the URL as a whole or one endpoint of it (counted from 1; 0: the whole). */
