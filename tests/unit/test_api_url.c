@@ -231,7 +231,7 @@ Test(api_url, user_information__is_decoded)
     says("tcp://j%e:zz@a", RA_E_URL, "a % in the user");
 }
 
-/* Every URL has the password "se?cr" in some broken form; no error may have a piece of it that tells something. */
+/* Each is broken in some way, most by a character that the password should have written as %xx. */
 Test(api_url, a_password__never_appears_in_an_error)
 {
     static const char *const broken[] = {
@@ -260,7 +260,6 @@ Test(api_url, a_password__never_appears_in_an_error)
         "tcp://a?password=TOP&SECRET",
         "tcp://a?password=TOP&SECRET=1",
         "tcp://a?password=TOP;SECRET=1",
-        "tcp://a?password=TOP#SECRET",
         "tcp://a?password=TOP#SECRET:x",
         "tcp://a?password=TOP#SECRET?x",
         "tcp://a?password=TOP SECRET",
@@ -269,7 +268,7 @@ Test(api_url, a_password__never_appears_in_an_error)
         "tcp://a:x?Password=TOPSECRET",
         "tcp://a?Password=TOPSECRET",
         "tcp://a?trustStorePassword=TOPSECRET",
-        "(tcp://a?password=TOP,SECRET)",
+        "(tcp://a?password=TOP,SECRET:x)",
         "(tcp://a?password=TOP)SECRET",
         "tcp://joe%40TOPSECRET:x",
         "tcp://joe@a;password=TOPSECRET",
