@@ -10,6 +10,9 @@ Command line (every command prints one JSON line, or plain text for `port` and `
     broker.py restart DIR [--kill]
     broker.py status|port|log|cleanup DIR
     broker.py up DIR [create's options]    create if needed, and start
+    broker.py run [create's options] -- COMMAND...
+                               a fresh broker for one command, which finds its port in
+                               REATTACH_BROKER_PORT; gone afterwards; exit status of the command
     broker.py home [--version V]           directory of the unpacked distribution
     broker.py java [--version V]           compiles the Java programs, prints the class path
 
@@ -404,6 +407,9 @@ def parse_arguments():
             creation_options(command)
         if name == "restart":
             command.add_argument("--kill", action="store_true")
+    run_parser = commands.add_parser("run")
+    creation_options(run_parser)
+    run_parser.add_argument("words", nargs="+", metavar="COMMAND")
     for name in ("home", "java"):
         commands.add_parser(name).add_argument("--version", default=DEFAULT_VERSION)
     return parser.parse_args()
@@ -419,6 +425,19 @@ def up(a):
     return start(a.directory)
 
 
+def run(a):
+    scratch = tempfile.mkdtemp(prefix="reattach-broker-")
+    a.directory = os.path.join(scratch, "broker")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` is reached
+    try:
+        started = up(a)
+        environment = dict(os.environ, REATTACH_BROKER_PORT=str(started["port"]))
+        sys.exit(subprocess.run(a.words, env=environment).returncode & 255)
+    finally:
+        cleanup(a.directory)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def log_text(directory):
     with open(log_path(directory), errors="replace") as log:
         return log.read().rstrip("\n")
@@ -427,6 +446,7 @@ def log_text(directory):
 ACTIONS = {
     "create": create_from,
     "up": up,
+    "run": run,
     "start": lambda a: start(a.directory),
     "stop": lambda a: stop(a.directory),
     "kill": lambda a: kill(a.directory),

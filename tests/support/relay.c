@@ -380,7 +380,7 @@ void relay_set_target(struct relay *r, uint16_t port)
 unsigned relay_cut(struct relay *r, enum relay_how how)
 {
     enter(r);
-    unsigned n = cut_all(r, how);
+    unsigned n = cut_all(r, (int)how);
     settle(r);
     return n;
 }
@@ -446,7 +446,7 @@ int relay_cut_after(struct relay *r, enum relay_direction direction, uint64_t by
     int id = t == NULL ? 0 : t->id;
     if (t != NULL) {
         t->sprung = true; /* waits for no frame */
-        r->pending[direction] = (struct fuse){ true, bytes, how, id };
+        r->pending[direction] = (struct fuse){ true, bytes, (int)how, id };
         for (struct conn *c = r->conns, *next; c != NULL; c = next) {
             next = c->next;
             if (conn_is_open(c) && r->pending[direction].lit)
@@ -490,7 +490,8 @@ int relay_hold(struct relay *r, const struct relay_match *match, unsigned ms)
 int relay_cut_at(struct relay *r, const struct relay_match *match, enum relay_place place,
                  size_t inside_bytes, enum relay_how how)
 {
-    struct trap like = { .cuts = true, .place = place, .inside_bytes = inside_bytes, .how = how };
+    struct trap like = { .cuts = true, .place = place, .inside_bytes = inside_bytes,
+                         .how = (int)how };
     return set_trap(r, match, &like);
 }
 

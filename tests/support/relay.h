@@ -99,8 +99,8 @@ void relay_release(struct relay *r); /* everything held now; traps not yet sprun
 
 enum relay_place { RELAY_BEFORE = 1, RELAY_INSIDE, RELAY_AFTER };
 
-/* inside_bytes: how much of the frame passes with RELAY_INSIDE; 0, or not less than the frame, means
-   half of it. */
+/* inside_bytes: how much of the frame passes with RELAY_INSIDE; 0, or not less than the frame,
+   means half of it. */
 int relay_cut_at(struct relay *r, const struct relay_match *match, enum relay_place place,
                  size_t inside_bytes, enum relay_how how);
 

@@ -2,10 +2,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "broker.h"
+#include "support/broker.h"
+#include "support/test.h"
 
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -66,6 +66,7 @@ Test(broker, a_failure_tells_its_reason, .timeout = 60)
     struct broker b;
     setenv("PYTHON", "/nonexistent/python", 1);
     cr_expect_not(broker_start(&b, NULL, 0));
+    unsetenv("PYTHON");
     cr_expect_neq(b.error[0], '\0');
 }
 

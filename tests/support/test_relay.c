@@ -2,10 +2,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include "relay.h"
+#include "support/relay.h"
+#include "support/test.h"
 
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -290,7 +290,7 @@ static void *send_bulk(void *argument)
     static uint8_t block[1 << 16];
     for (int i = 0; i < 512; i++) {
         for (size_t j = 0; j < sizeof block; j++)
-            block[j] = (uint8_t)(i * 31 + j * 7);
+            block[j] = (uint8_t)((size_t)i * 31 + j * 7);
         put(fd, block, sizeof block);
     }
     shutdown(fd, SHUT_WR);
@@ -306,7 +306,7 @@ Test(relay, bulk_data_arrives_unchanged)
     for (int i = 0; i < 512; i++) {
         get(fd, block, sizeof block);
         for (size_t j = 0; j < sizeof block; j += 61)
-            cr_assert_eq(block[j], (uint8_t)(i * 31 + j * 7));
+            cr_assert_eq(block[j], (uint8_t)((size_t)i * 31 + j * 7));
     }
     pthread_join(sender, NULL);
     close(fd);
@@ -774,7 +774,7 @@ Test(relay, calls_from_outside_and_traffic_do_not_disturb_each_other)
         pthread_create(&client[i], NULL, storm_client, NULL);
     for (int i = 0; i < 20; i++) {
         relay_hold(relay, &match, 1);
-        relay_delay(relay, i % 2);
+        relay_delay(relay, (unsigned)i % 2);
         relay_cut_after(relay, RELAY_TO_CLIENT, 100000, RELAY_RST);
         usleep(20000);
         relay_cut(relay, (enum relay_how)(1 + i % 4));

@@ -60,7 +60,8 @@ public final class Judge {
             return Writer.nullWriter();
         }
         if (file.equals("-")) {
-            return new PrintWriter(new OutputStreamWriter(System.out, StandardCharsets.US_ASCII)) {
+            Writer out = new OutputStreamWriter(Support.ANSWERS, StandardCharsets.US_ASCII);
+            return new PrintWriter(out) {
                 @Override
                 public void close() {
                     flush();

@@ -23,8 +23,9 @@ import org.apache.activemq.artemis.utils.UUID;
  *     Peer check --port P --queue Q [--wait MS]
  *
  * Both make the queue (durable, anycast) when it is missing. `send` prints {"sent":N} when the
- * broker has confirmed every message. `check` prints {"case":N,"ok":true|false,"why":"..."} per case
- * of the catalogue and a last line {"cases":N,"good":N}; its exit status is 0 if all are good.
+ * broker has confirmed every message. `check` prints {"case":N,"ok":true|false,"why":"..."} for
+ * each case of the catalogue and a last line {"cases":N,"good":N}; exit status 0 if all are good,
+ * else 3.
  */
 public final class Peer {
     private static final long TIME = 1700000000000L;

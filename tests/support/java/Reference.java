@@ -38,7 +38,7 @@ import org.apache.activemq.artemis.api.core.client.ServerLocator;
  *     confirmed     the handler heard of it
  *     received      messages given to the program and acknowledged (transacted: committed)
  *     lost          sent, but neither received nor left in the queue
- *     left          found in the queue afterwards (looked up through --direct, the broker's own port)
+ *     left          found in the queue afterwards, through --direct, the broker's own port
  *     doubled, out_of_order    of those received, then those left, as in Judge
  *     errors        exceptions of any call; first_errors shows some
  *     seconds       to the last progress, without the idle time after it
@@ -46,11 +46,12 @@ import org.apache.activemq.artemis.api.core.client.ServerLocator;
  *
  * The first line on standard output is {"ready":true}, when both ends are connected.
  *
- * pause: how long a cut keeps a program from getting work confirmed. {"ready":true} comes first. The
- * driver, which owns the relay, cuts the link and at once writes the line `cut`; telling first would
- * let a send slip through before the cut. The answer is {"pause_ns":N,"errors":K}: the time from
- * reading that line to the first confirmation of a send that was *started* after it. N is -1 if none
- * came within --wait seconds. `quit` or the end of the input ends the program, with a summary line.
+ * pause: how long a cut keeps a program from getting work confirmed. {"ready":true} comes first.
+ * The driver, which owns the relay, cuts the link and at once writes the line `cut`; telling first
+ * would let a send slip through before the cut. The answer is {"pause_ns":N,"errors":K}: the time
+ * from reading that line to the first confirmation of a send that was *started* after it. N is -1
+ * if none came within --wait seconds. `quit` or the end of the input ends the program, with a
+ * summary line.
  *   idle  non-durable messages, one per `cut`, everything else answered before the line is read
  *   load  a thread sends durable messages without pause, at most --outstanding unconfirmed
  * The queue is made with a ring of N (default 1000) messages, so that nobody has to empty it.
@@ -176,7 +177,8 @@ public final class Reference {
                     sent.set(sequence);
                 }
                 return true;
-            } catch (ActiveMQException e) {
+            } catch (ActiveMQException | IllegalStateException e) {
+                /* The latter is AMQ219061, "cannot send a packet while channel is failing over". */
                 note(e);
                 synchronized (this) {
                     unconfirmed = Math.max(0, unconfirmed - 1);
@@ -276,7 +278,7 @@ public final class Reference {
                     } else {
                         one();
                     }
-                } catch (ActiveMQException e) {
+                } catch (ActiveMQException | IllegalStateException e) {
                     note(e);
                     pauseAfterError();
                 }
@@ -373,7 +375,8 @@ public final class Reference {
                 + lost.cardinality() + ",\"left\":" + left + ",\"doubled\":" + tally.doubled
                 + ",\"out_of_order\":" + tally.outOfOrder + ",\"refused\":" + sender.refused
                 + ",\"errors\":" + errors.get() + ",\"stalls\":" + sender.stalls + ",\"seconds\":"
-                + String.format(Locale.ROOT, "%.3f", seconds) + ",\"first_errors\":" + firstErrors + "}";
+                + String.format(Locale.ROOT, "%.3f", seconds) + ",\"first_errors\":" + firstErrors
+                + "}";
         }
     }
 

@@ -1,3 +1,4 @@
+import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HashMap;
@@ -14,7 +15,18 @@ import org.apache.activemq.artemis.api.core.client.ServerLocator;
 
 /** What the programs of this directory share: options, connections, a tally of sequence numbers. */
 final class Support {
+    /** Standard output carries answers only: what the client's logging prints goes elsewhere. */
+    static final PrintStream ANSWERS = System.out;
+
+    static {
+        System.setOut(System.err);
+    }
+
     private Support() {
+    }
+
+    /** Must come before anything that logs. */
+    private static void claimOutput() {
     }
 
     /** `--name value`, and `--name` alone for those listed as flags. Others are positional. */
@@ -23,6 +35,7 @@ final class Support {
         final List<String> words = new ArrayList<>();
 
         Options(String[] arguments, String... flags) {
+            claimOutput();
             List<String> alone = List.of(flags);
             for (int i = 0; i < arguments.length; i++) {
                 String a = arguments[i];
@@ -106,8 +119,8 @@ final class Support {
     }
 
     static synchronized void say(String line) {
-        System.out.println(line);
-        System.out.flush();
+        ANSWERS.println(line);
+        ANSWERS.flush();
     }
 
     /** The int property `seq`; a long will do as well. */
