@@ -109,7 +109,7 @@ void rai_url_mask(const char *text, char *out, size_t size)
             scheme = start != NULL && start < at ? (size_t)(start + 3 - text) : 0;
             shown = at;
         } else {
-            shown = start != NULL ? text : "";
+            shown = start != NULL && memchr(text, '%', strcspn(text, "?")) == NULL ? text : "";
         }
         length = strcspn(shown, "?&;#,");
     }
