@@ -26,8 +26,8 @@ static int64_t now_us(void)
 /* Listens on a free port of the loopback. */
 static int listen_on(int family, int backlog, uint16_t *port)
 {
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6;
     socklen_t size = family == AF_INET ? sizeof v4 : sizeof v6;
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -199,12 +199,12 @@ Test(net_socket, end_and_reset__are_told_apart)
     int pair[2];
     char byte;
     struct rai_fault fault;
-    struct iovec pieces[2] = {{.iov_base = "ab", .iov_len = 2}, {.iov_base = "c", .iov_len = 1}};
+    struct iovec pieces[2] = { { .iov_base = "ab", .iov_len = 2 }, { .iov_base = "c", .iov_len = 1 } };
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     cr_expect_eq(rai_socket_read(pair[0], &byte, 1), -EAGAIN);
     cr_expect_eq(rai_socket_write(pair[0], pieces, 2), 3);
     cr_expect_eq(rai_socket_read(pair[1], &byte, 1), 1);
-    rai_socket_close(pair[1]); /* with unread bytes: a reset */
+    rai_socket_close(pair[1]);                                  /* with unread bytes: a reset */
     cr_expect_eq(rai_socket_write(pair[0], pieces, 2), -EPIPE); /* and no SIGPIPE */
     rai_socket_close(pair[0]);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
@@ -221,7 +221,7 @@ Test(net_socket, end_and_reset__are_told_apart)
 Test(net_wake, set_twice__is_set_once)
 {
     int fd = rai_wake_open();
-    struct pollfd p = {.fd = fd, .events = POLLIN};
+    struct pollfd p = { .fd = fd, .events = POLLIN };
     cr_assert_geq(fd, 0);
     cr_expect_eq(poll(&p, 1, 0), 0);
     rai_wake_set(fd);
