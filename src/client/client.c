@@ -104,7 +104,7 @@ static rai_client *new_client(const struct rai_config *config, const struct rai_
     }
     c->sys = sys ? sys : &rai_sys_default;
     c->config = *config;
-    c->host = (struct rai_host){.random = host_random, .ctx = c};
+    c->host = (struct rai_host){ .random = host_random, .ctx = c };
     c->wake_fd = c->thread.park_fd = -1;
     c->loop.event_fd = c->loop.epoll_fd = c->loop.links_fd = c->loop.timer_fd = -1;
     return c;
@@ -189,7 +189,7 @@ static void join(rai_client *c)
 
 static int close_locked(rai_client *c, int64_t until, struct rai_fault *fault)
 {
-    struct waiter w = {.kind = WAIT_CLOSED};
+    struct waiter w = { .kind = WAIT_CLOSED };
     while (c->closer && !c->closed) {
         int rc = rai_wait(c, &w, until, fault);
         if (rc < 0)
@@ -200,7 +200,7 @@ static int close_locked(rai_client *c, int64_t until, struct rai_fault *fault)
     c->closer = true;
     c->closing = true;
     begin_to_end(c);
-    w = (struct waiter){.kind = WAIT_CLOSE};
+    w = (struct waiter){ .kind = WAIT_CLOSE };
     int rc = rai_wait(c, &w, until, fault);
     if (rc == 0) {
         join(c);

@@ -51,11 +51,12 @@ int rai_client_new(const struct rai_config *config, const struct rai_sys *sys, r
 int rai_client_open(rai_client *c, int64_t timeout_ms, struct rai_fault *fault);
 /* Shuts the engine, hangs up, joins the thread. Waits for no answer: sessions are closed before, by rai_session_close()
  * and wait. Every wait under way ends by what the engine says. Idempotent; a second caller waits for the first. Allowed
- * inside a listener. Not entered. 0, RA_E_FORKED, or RA_E_TIMEOUT (another thread sits in a call that does not come back;
- * can be called again). */
+ * inside a listener. Not entered. 0, RA_E_FORKED, or RA_E_TIMEOUT (another thread sits in a call that does not come
+ * back; can be called again). */
 int rai_client_close(rai_client *c, int64_t timeout_ms, struct rai_fault *fault);
-/* Never waits, for finalizers: without close before, the thread holds the last reference and ends by itself. In a forked
- * child it closes descriptors and frees memory and nothing else. Nobody may be inside the client. NULL is fine. */
+/* Never waits, for finalizers: without close before, the thread holds the last reference and ends by itself. In a
+ * forked child it closes descriptors and frees memory and nothing else. Nobody may be inside the client. NULL is fine.
+ */
 void rai_client_free(rai_client *c);
 
 /* --- entering --------------------------------------------------------------------------------------------------- */
@@ -63,11 +64,11 @@ void rai_client_free(rai_client *c);
 /* 0, or RA_E_FORKED (then nothing is locked and the engine must not be touched). */
 int rai_client_enter(rai_client *c, struct rai_fault *fault);
 void rai_client_leave(rai_client *c);
-bool rai_client_forked(const rai_client *c);       /* any thread, no lock */
-rai_engine *rai_client_engine(rai_client *c);      /* constant over the client's life; use it inside */
-const struct rai_config *rai_client_config(const rai_client *c); /* constant */
-int64_t rai_client_now(const rai_client *c);       /* microseconds; any time */
-int64_t rai_client_epoch_ms(const rai_client *c);  /* wall clock, for rai_consumer_take() */
+bool rai_client_forked(const rai_client *c);                       /* any thread, no lock */
+rai_engine *rai_client_engine(rai_client *c);                      /* constant over the client's life; use it inside */
+const struct rai_config *rai_client_config(const rai_client *c);   /* constant */
+int64_t rai_client_now(const rai_client *c);                       /* microseconds; any time */
+int64_t rai_client_epoch_ms(const rai_client *c);                  /* wall clock, for rai_consumer_take() */
 int64_t rai_client_until(const rai_client *c, int64_t timeout_ms); /* < 0: RAI_FOREVER */
 
 /* --- waiting: inside enter / leave ------------------------------------------------------------------------------ */
@@ -104,8 +105,8 @@ void rai_client_interrupt(rai_client *c);
  * events need no begin. */
 int rai_client_dispatch_begin(rai_client *c, struct rai_fault *fault);
 void rai_client_dispatch_end(rai_client *c);
-bool rai_client_in_dispatch(const rai_client *c);  /* this thread */
-bool rai_client_dispatching(const rai_client *c);  /* some thread */
+bool rai_client_in_dispatch(const rai_client *c); /* this thread */
+bool rai_client_dispatching(const rai_client *c); /* some thread */
 
 /* --- a loop of the caller's ------------------------------------------------------------------------------------- */
 

@@ -12,8 +12,8 @@
 /*
  * The descriptor for a loop of the caller's. With a background thread it is an eventfd that is set while events wait.
  * With drive=manual it is an epoll set of that eventfd, the driver's wake descriptor, a timer for the deadline, and a
- * second epoll set with the sockets. Descriptors of a dial come and go inside c-ares and their numbers are used again, so
- * the second set is not edited but made anew whenever it may have changed; between dials that is almost never.
+ * second epoll set with the sockets. Descriptors of a dial come and go inside c-ares and their numbers are used again,
+ * so the second set is not edited but made anew whenever it may have changed; between dials that is almost never.
  */
 static int add(int set, int fd, short events)
 {

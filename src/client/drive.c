@@ -8,9 +8,9 @@
  * The driver's poll, what every thread does before it waits or leaves, and the background thread.
  *
  * A program that asks and waits in a loop takes the role and gives it back with every call. The background thread must
- * not be woken for that, nor poll the same descriptors beside it: it looks every LEASE_US whether leaders still come and
- * go, without being told, and only sleeps without a limit (so that the leader's departure must wake it) when one and the
- * same leader has been at work for a whole lease.
+ * not be woken for that, nor poll the same descriptors beside it: it looks every LEASE_US whether leaders still come
+ * and go, without being told, and only sleeps without a limit (so that the leader's departure must wake it) when one
+ * and the same leader has been at work for a whole lease.
  */
 enum { LEASE_US = 2000 };
 
@@ -64,7 +64,7 @@ static void poll_unlocked(rai_client *c, int count, int64_t now, int64_t until)
 {
     int64_t timeout = until == INT64_MAX ? -1 : until > now ? until - now : 0;
     struct pollfd *fds = c->fds;
-    fds[0] = (struct pollfd){.fd = c->wake_fd, .events = POLLIN};
+    fds[0] = (struct pollfd){ .fd = c->wake_fd, .events = POLLIN };
     c->poll_until = until;
     c->polling = true;
     rai_client_unlock(c);
@@ -146,7 +146,7 @@ static int64_t park_time(rai_client *c)
 static void park(rai_client *c, int64_t time_us)
 {
     struct client_thread *t = &c->thread;
-    struct pollfd fd = {.fd = t->park_fd, .events = POLLIN};
+    struct pollfd fd = { .fd = t->park_fd, .events = POLLIN };
     t->parked = true;
     t->parked_for_good = time_us < 0;
     rai_client_unlock(c);
@@ -203,8 +203,8 @@ static void *thread_main(void *arg)
 int rai_drive_start_thread(rai_client *c, struct rai_fault *fault)
 {
     c->thread.park_fd = rai_wake_open();
-    int rc = c->thread.park_fd < 0 ? c->thread.park_fd
-                                   : c->sys->thread_start(c->sys->ctx, &c->thread.id, thread_main, c);
+    int rc =
+        c->thread.park_fd < 0 ? c->thread.park_fd : c->sys->thread_start(c->sys->ctx, &c->thread.id, thread_main, c);
     if (rc < 0)
         return rai_fault_set(fault, RA_E_NO_MEMORY, "cannot start a thread (error %d)", -rc);
     c->thread.started = true;

@@ -4,9 +4,9 @@
 #include "client/inside.h"
 
 /*
- * A page of the client's own that the kernel hands to a forked child zeroed: testing it costs one load and needs neither
- * a lock nor a handler that would outlive us (pthread_atfork cannot be undone). Kernels before 4.14 have no such page;
- * there the process id is compared.
+ * A page of the client's own that the kernel hands to a forked child zeroed: testing it costs one load and needs
+ * neither a lock nor a handler that would outlive us (pthread_atfork cannot be undone). Kernels before 4.14 have no
+ * such page; there the process id is compared.
  */
 enum { PAGE_BYTES = 4096 };
 

@@ -8,9 +8,9 @@
 /* The engine's links as descriptors: who may touch them and when is told in inside.h. */
 
 enum {
-    WRITE_PIECES = 64,         /* one gather-write */
-    WRITE_ROUNDS = 4,          /* one turn; then whoever drives goes on, a sender has other things to do */
-    WRITE_TURN = 256 * 1024,   /* bytes */
+    WRITE_PIECES = 64,       /* one gather-write */
+    WRITE_ROUNDS = 4,        /* one turn; then whoever drives goes on, a sender has other things to do */
+    WRITE_TURN = 256 * 1024, /* bytes */
     READ_ROUNDS = 4
 };
 
@@ -226,7 +226,7 @@ int rai_links_pollfds(rai_client *c, int64_t now, int64_t *until)
             l->events = POLLIN;
             if (l->blocked || (!l->token && !l->write_error && rai_engine_wants_write(c->engine, l->id)))
                 l->events |= POLLOUT;
-            c->fds[count] = (struct pollfd){.fd = l->fd, .events = l->events};
+            c->fds[count] = (struct pollfd){ .fd = l->fd, .events = l->events };
             l->slots = 1;
         } else if (l->dialer) {
             l->slots = rai_dialer_pollfds(l->dialer, &c->fds[count]);

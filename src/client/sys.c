@@ -29,7 +29,8 @@ static void sys_random(void *ctx, void *out, size_t size)
     unsigned char *at = out;
     (void)ctx;
     while (size > 0) {
-        ssize_t n = getrandom(at, size, 0); /* only EINTR can happen: 256 bytes come whole, and the kernel has the call */
+        ssize_t n =
+            getrandom(at, size, 0); /* only EINTR can happen: 256 bytes come whole, and the kernel has the call */
         if (n <= 0)
             continue;
         at += n;
@@ -39,7 +40,7 @@ static void sys_random(void *ctx, void *out, size_t size)
 
 static struct timespec timespec_of(int64_t us)
 {
-    return (struct timespec){.tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000};
+    return (struct timespec){ .tv_sec = (time_t)(us / 1000000), .tv_nsec = (long)(us % 1000000) * 1000 };
 }
 
 static int sys_poll(void *ctx, struct pollfd *fds, nfds_t count, int64_t timeout_us)

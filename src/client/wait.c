@@ -62,8 +62,8 @@ void rai_wait_notify(rai_client *c, struct waiter *w)
     c->sys->cond_signal(c->sys->ctx, &w->cond);
 }
 
-/* Waiters are as few as threads, and looking costs a comparison: so whoever changed anything looks at all of them, and no
- * wake-up can be lost because somebody forgot to name its reason. */
+/* Waiters are as few as threads, and looking costs a comparison: so whoever changed anything looks at all of them, and
+ * no wake-up can be lost because somebody forgot to name its reason. */
 void rai_wait_hand_out(rai_client *c)
 {
     rai_op *op;
@@ -185,7 +185,7 @@ int rai_wait(rai_client *c, struct waiter *w, int64_t until, struct rai_fault *f
 
 int rai_client_wait_op(rai_client *c, rai_op *op, int64_t until, int32_t flags, struct rai_fault *fault)
 {
-    struct waiter w = {.kind = WAIT_OP, .on.op = op, .flags = flags};
+    struct waiter w = { .kind = WAIT_OP, .on.op = op, .flags = flags };
     int rc = rai_wait(c, &w, until, fault);
     if (rc != 0)
         return rc;
@@ -198,7 +198,7 @@ int rai_client_wait_op(rai_client *c, rai_op *op, int64_t until, int32_t flags, 
 int rai_client_wait_consumer(rai_client *c, rai_consumer *consumer, int64_t until, int32_t flags,
                              struct rai_fault *fault)
 {
-    struct waiter w = {.kind = WAIT_CONSUMER, .on.consumer = consumer, .flags = flags};
+    struct waiter w = { .kind = WAIT_CONSUMER, .on.consumer = consumer, .flags = flags };
     rai_consumer_wait_begin(consumer, rai_client_now(c));
     int rc = rai_wait(c, &w, until, fault);
     rai_consumer_wait_end(consumer, rai_client_now(c));
@@ -208,13 +208,13 @@ int rai_client_wait_consumer(rai_client *c, rai_consumer *consumer, int64_t unti
 int rai_client_wait_writable(rai_client *c, rai_producer *producer, int64_t until, int32_t flags,
                              struct rai_fault *fault)
 {
-    struct waiter w = {.kind = WAIT_WRITABLE, .on.producer = producer, .flags = flags};
+    struct waiter w = { .kind = WAIT_WRITABLE, .on.producer = producer, .flags = flags };
     return rai_wait(c, &w, until, fault);
 }
 
 int rai_client_wait_event(rai_client *c, int64_t until, struct rai_fault *fault)
 {
-    struct waiter w = {.kind = WAIT_EVENT};
+    struct waiter w = { .kind = WAIT_EVENT };
     return rai_wait(c, &w, until, fault);
 }
 

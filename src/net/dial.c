@@ -177,7 +177,7 @@ static int step_resolve(struct rai_dialer *d, int64_t now)
 
 static int step_connect(struct rai_dialer *d, int64_t now)
 {
-    struct pollfd fd = {.fd = d->fd, .events = POLLOUT};
+    struct pollfd fd = { .fd = d->fd, .events = POLLOUT };
     if (poll(&fd, 1, 0) > 0) {
         int error = 0;
         socklen_t size = sizeof error;
@@ -235,7 +235,7 @@ int rai_dialer_pollfds(struct rai_dialer *d, struct pollfd fds[RAI_DIALER_FDS])
         return rai_resolve_pollfds(d->resolve, fds, RAI_DIALER_FDS);
     if (d->state != CONNECTING)
         return 0;
-    fds[0] = (struct pollfd){.fd = d->fd, .events = POLLOUT};
+    fds[0] = (struct pollfd){ .fd = d->fd, .events = POLLOUT };
     return 1;
 }
 

@@ -90,9 +90,8 @@ static ares_ssize_t send_pieces(ares_socket_t fd, const struct iovec *pieces, in
     return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
-static const struct ares_socket_functions socket_functions = {
-    open_socket, close_socket, connect_socket, receive, send_pieces
-};
+static const struct ares_socket_functions socket_functions = { open_socket, close_socket, connect_socket, receive,
+                                                               send_pieces };
 
 /* --- the look-up ------------------------------------------------------------------------------------------------- */
 
@@ -164,7 +163,7 @@ int rai_resolve_pollfds(struct rai_resolve *r, struct pollfd *fds, int max)
         if (bits & (int)(1U << (i + ARES_GETSOCK_MAXNUM)))
             events |= POLLOUT;
         if (events)
-            fds[count++] = (struct pollfd){.fd = sockets[i], .events = events};
+            fds[count++] = (struct pollfd){ .fd = sockets[i], .events = events };
     }
     return count;
 }
