@@ -1,6 +1,7 @@
 #include "base/alloc.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,9 @@ void *rai_alloc(size_t size)
 
 void *rai_calloc(size_t count, size_t size)
 {
+    if (size > 0 && count > SIZE_MAX / size) { /* calloc would find out too, but sanitizers abort there */
+        return NULL;
+    }
     return must_fail() ? NULL : counted(calloc(at_least_one(count), at_least_one(size)));
 }
 

@@ -1,5 +1,6 @@
 #include "support/test.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,31 @@ Test(base_block, an_impossible_capacity_is_refused)
 {
     cr_assert_null(rai_block_new(SIZE_MAX));
     cr_assert_null(rai_block_new(SIZE_MAX - 4));
+}
+
+static void *ref_and_unref(void *argument)
+{
+    for (int i = 0; i < 10000; i++) {
+        rai_block_unref(rai_block_ref(argument));
+    }
+    rai_block_unref(argument);
+    return NULL;
+}
+
+Test(base_block, references_are_dropped_on_any_thread)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    long before = rai_alloc_count();
+    struct rai_block *block = rai_block_new(8);
+    for (int i = 0; i < THREADS; i++) {
+        cr_assert_eq(pthread_create(&threads[i], NULL, ref_and_unref, rai_block_ref(block)), 0);
+    }
+    rai_block_unref(block);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    cr_assert_eq(rai_alloc_count(), before);
 }
 
 /* --- UTF --- */
