@@ -187,6 +187,9 @@ static void join(rai_client *c)
     rai_client_lock(c);
 }
 
+/* Hanging up and joining depend on nobody else, so they get this long also when the sessions have used up the time. */
+enum { CLOSE_LEAST_US = 2000000 };
+
 static int close_locked(rai_client *c, int64_t until, struct rai_fault *fault)
 {
     struct waiter w = { .kind = WAIT_CLOSED };
@@ -216,7 +219,8 @@ int rai_client_close(rai_client *c, int64_t timeout_ms, struct rai_fault *fault)
     int rc = rai_client_enter(c, fault);
     if (rc < 0)
         return rc;
-    rc = close_locked(c, until, fault);
+    int64_t least = rai_client_now(c) + CLOSE_LEAST_US;
+    rc = close_locked(c, until > least ? until : least, fault);
     rai_client_leave(c);
     return rc;
 }

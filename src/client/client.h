@@ -51,8 +51,8 @@ int rai_client_new(const struct rai_config *config, const struct rai_sys *sys, r
 int rai_client_open(rai_client *c, int64_t timeout_ms, struct rai_fault *fault);
 /* Shuts the engine, hangs up, joins the thread. Waits for no answer: sessions are closed before, by rai_session_close()
  * and wait. Every wait under way ends by what the engine says. Idempotent; a second caller waits for the first. Allowed
- * inside a listener. Not entered. 0, RA_E_FORKED, or RA_E_TIMEOUT (another thread sits in a call that does not come
- * back; can be called again). */
+ * inside a listener. Not entered. 0, RA_E_FORKED, or RA_E_TIMEOUT (a thread sits in a system call that does not come
+ * back; can be called again). A time-out under two seconds counts as that: all of this is local. */
 int rai_client_close(rai_client *c, int64_t timeout_ms, struct rai_fault *fault);
 /* Never waits, for finalizers: without close before, the thread holds the last reference and ends by itself. In a
  * forked child it closes descriptors and frees memory and nothing else. Nobody may be inside the client. NULL is fine.
