@@ -45,6 +45,7 @@ struct ra_message {
     size_t encoded_size;   /* blob size, for ackBatchSize */
     uint64_t consumer_key; /* which consumer of the connection delivered it; 0: not received */
     uint32_t epoch;        /* of its session's deliveries */
+    uint64_t sequence;     /* place in the consumer's order of delivery */
 
     /* UTF-8 made on request: at most one string each, freed with the message; strings of properties are kept in a list
      */

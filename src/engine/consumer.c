@@ -1,0 +1,610 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/internal.h"
+
+/* A large message is collected in memory; a bigger one is refused rather than let a peer decide how much we allocate. */
+enum { LARGE_MAX = 256 * 1024 * 1024 };
+#define FORCED_MARKER "_hornetq.forced.delivery.seq"
+
+/* --- frames --- */
+
+bool rai_consumer_log_create(rai_consumer *c, rai_op *op)
+{
+    rai_session *s = c->s;
+    struct rai_create_consumer create = {
+        .id = c->id, .queue = c->queue, .filter = c->filter, .browse = c->browse, .respond = true};
+    struct rai_pending pending = {
+        .type = RAI_SESS_CREATECONSUMER, .correlation = RAI_NO_CORRELATION, .subject = c, .as.op = op};
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_create_consumer(&d.w, d.size, s->channel, s->version, &create);
+    return rai_draft_commit(&d, &pending);
+}
+
+static bool log_credits(rai_consumer *c, int32_t credits)
+{
+    struct rai_draft d = rai_draft(c->s);
+    while (rai_draft_next(&d))
+        rai_put_flow_token(&d.w, d.size, c->s->channel, c->id, credits);
+    return rai_draft_commit(&d, NULL);
+}
+
+/* The first credits: the whole window; for a window of 0 only while somebody waits. */
+void rai_consumer_log_credits(rai_consumer *c)
+{
+    c->owed = 0;
+    c->credit_out = false;
+    if (c->window != 0)
+        log_credits(c, c->window);
+    else if (c->waiting > 0)
+        c->credit_out = log_credits(c, 1);
+}
+
+/* --- open and close --- */
+
+static void list(rai_consumer *c)
+{
+    rai_session *s = c->s;
+    if (s->last_consumer != NULL)
+        s->last_consumer->next = c;
+    else
+        s->consumers = c;
+    s->last_consumer = c;
+}
+
+static void consumer_free(rai_consumer *c)
+{
+    rai_consumer_clear(c, false);
+    rai_ready_forget_consumer(c);
+    rai_op_unref(c->force_op);
+    rai_free(c->queue);
+    rai_free(c->filter);
+    rai_free(c);
+}
+
+static void unlist(rai_consumer *c)
+{
+    rai_consumer *last = NULL;
+    for (rai_consumer **at = &c->s->consumers; *at != NULL;) {
+        if (*at == c) {
+            *at = c->next;
+            continue;
+        }
+        last = *at;
+        at = &(*at)->next;
+    }
+    c->s->last_consumer = last;
+}
+
+void rai_consumer_free_if_done(rai_consumer *c)
+{
+    bool over = c->fault.code != RA_OK || !rai_session_is_open(c->s);
+    if (!c->released || !over || c->close_pending)
+        return;
+    unlist(c);
+    consumer_free(c);
+}
+
+int rai_consumer_open(rai_session *s, const char *queue, const char *filter, bool browse, int32_t window, void *owner,
+                      int64_t now, rai_consumer **out, rai_op **op_out, struct rai_fault *fault)
+{
+    s->e->now = now;
+    int rc = rai_session_usable(s, fault);
+    if (rc < 0)
+        return rc;
+    rai_consumer *c = rai_calloc(1, sizeof *c);
+    rai_op *op = c != NULL ? rai_op_new(s->e, s, now) : NULL;
+    if (op == NULL) {
+        rai_free(c);
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    *c = (rai_consumer){.s = s, .owner = owner, .browse = browse, .window = window, .ack_id = -1};
+    c->id = s->next_consumer++;
+    c->key = ++s->e->next_consumer_key;
+    c->queue = rai_strdup(queue);
+    c->filter = rai_strdup(filter);
+    bool fine = c->queue != NULL && (filter == NULL || c->filter != NULL);
+    if (!fine || !rai_consumer_log_create(c, op)) {
+        rai_op_discard(op);
+        consumer_free(c);
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    list(c);
+    rai_op_hand_out(op, op_out);
+    *out = c;
+    return RA_OK;
+}
+
+void rai_consumer_opened(rai_consumer *c)
+{
+    if (c->opened || c->closing)
+        return;
+    c->opened = true;
+    rai_consumer_log_credits(c);
+}
+
+static void end_force(rai_consumer *c, int outcome, const struct rai_fault *fault)
+{
+    rai_op *op = c->force_op;
+    c->force_op = NULL;
+    rai_op_end(op, outcome, fault);
+    rai_op_unref(op);
+}
+
+void rai_consumer_ended(rai_consumer *c, const struct rai_fault *fault)
+{
+    if (c->fault.code == RA_OK) {
+        if (fault != NULL)
+            c->fault = *fault;
+        else
+            rai_fault_set(&c->fault, RA_E_CLOSED, "the consumer is closed");
+        c->closing = true;
+        rai_consumer_clear(c, false);
+        end_force(c, RA_OUTCOME_NOT_DONE, &c->fault);
+        rai_consumer_ready(c);
+    }
+    rai_consumer_free_if_done(c);
+}
+
+static bool log_close(rai_consumer *c, rai_op *op)
+{
+    struct rai_pending pending = {
+        .type = RAI_SESS_CONSUMER_CLOSE, .correlation = RAI_NO_CORRELATION, .subject = c, .as.op = op};
+    struct rai_draft d = rai_draft(c->s);
+    while (rai_draft_next(&d))
+        rai_put_consumer_close(&d.w, d.size, c->s->channel, c->id);
+    if (!rai_draft_commit(&d, &pending))
+        return false;
+    c->close_pending = true;
+    return true;
+}
+
+int rai_consumer_close(rai_consumer *c, int64_t now, rai_op **op_out, struct rai_fault *fault)
+{
+    rai_session *s = c->s;
+    s->e->now = now;
+    rai_op *op = rai_op_new(s->e, s, now);
+    if (op == NULL)
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    if (c->closing || !rai_session_is_open(s)) {
+        rai_op_end(op, RA_OUTCOME_CONFIRMED, NULL);
+        rai_op_hand_out(op, op_out);
+        return RA_OK;
+    }
+    rai_consumer_flush_ack(c);
+    if (!log_close(c, op)) {
+        rai_op_discard(op);
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    c->closing = true;
+    rai_consumer_clear(c, false);
+    rai_consumer_ready(c);
+    rai_op_hand_out(op, op_out);
+    return RA_OK;
+}
+
+void rai_consumer_release(rai_consumer *c, int64_t now)
+{
+    c->owner = NULL;
+    c->released = true;
+    c->s->e->now = now;
+    if (!c->closing && rai_session_is_open(c->s))
+        rai_consumer_close(c, now, NULL, NULL);
+    rai_consumer_free_if_done(c);
+}
+
+/* The broker took the consumer away: its queue was deleted, or it failed. */
+void rai_consumer_disconnected(rai_session *s, int64_t id)
+{
+    struct rai_fault why;
+    rai_fault_set(&why, RA_E_NO_QUEUE, "the broker closed the consumer");
+    for (rai_consumer *c = s->consumers; c != NULL; c = c->next) {
+        if (c->id != id || c->closing)
+            continue;
+        log_close(c, NULL);
+        c->closing = true;
+        c->fault = why;
+        rai_consumer_clear(c, false);
+        end_force(c, RA_OUTCOME_NOT_DONE, &c->fault);
+        rai_consumer_ready(c);
+        return;
+    }
+}
+
+/* --- deliveries --- */
+
+static rai_consumer *find(rai_session *s, int64_t id)
+{
+    for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
+        if (c->id == id)
+            return c;
+    return NULL;
+}
+
+static void out_of_memory(rai_session *s)
+{
+    struct rai_fault why;
+    rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory for a delivered message");
+    if (s->link != NULL)
+        rai_link_fail(s->link, &why); /* the broker sends it again after the re-attachment */
+}
+
+static void malformed(rai_session *s)
+{
+    struct rai_fault why;
+    rai_fault_set(&why, RA_E_PROTOCOL, "the broker delivered a message that cannot be decoded");
+    if (s->link != NULL)
+        rai_link_fail(s->link, &why);
+}
+
+static void push(rai_consumer *c, ra_message *m)
+{
+    m->consumer_key = c->key;
+    m->epoch = c->s->epoch;
+    m->sequence = ++c->delivered;
+    m->next = NULL;
+    if (c->last != NULL)
+        c->last->next = m;
+    else
+        c->first = m;
+    c->last = m;
+    rai_count(c->s->e, RA_STAT_RECEIVED, 1);
+    end_force(c, RA_OUTCOME_CONFIRMED, NULL);
+    rai_consumer_ready(c);
+}
+
+static bool is_marker(rai_consumer *c, const ra_message *m)
+{
+    int64_t sequence;
+    if (m->delivery_count != 0 || !rai_message_long(m, FORCED_MARKER, &sequence))
+        return false;
+    if (sequence == c->force_sequence)
+        end_force(c, RA_OUTCOME_CONFIRMED, NULL);
+    return true;
+}
+
+void rai_consumer_message(rai_session *s, const struct rai_frame *f)
+{
+    struct rai_delivery delivery;
+    bool bad = false;
+    if (!rai_get_receive(f, &delivery)) {
+        malformed(s);
+        return;
+    }
+    rai_consumer *c = find(s, delivery.consumer);
+    if (c == NULL || c->closing || c->fault.code != RA_OK)
+        return;
+    struct rai_block *block = s->link != NULL ? s->link->in : NULL;
+    ra_message *m = rai_message_decode(delivery.blob, delivery.blob_size, block, &bad);
+    if (m == NULL) {
+        if (bad)
+            malformed(s);
+        else
+            out_of_memory(s);
+        return;
+    }
+    m->delivery_count = delivery.count;
+    m->frame_size = f->size;
+    if (is_marker(c, m))
+        ra_message_unref(m);
+    else
+        push(c, m);
+}
+
+/* The pieces of a large message give their credits back as they come: it may be larger than the window. */
+static void arrived(rai_consumer *c, size_t size)
+{
+    if (c->window < 0)
+        return;
+    c->owed += (int64_t)size;
+    if (c->owed >= (c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
+        c->owed = 0;
+}
+
+void rai_consumer_large(rai_session *s, const struct rai_frame *f)
+{
+    struct rai_delivery delivery;
+    bool bad = false;
+    if (!rai_get_receive_large(f, &delivery)) {
+        malformed(s);
+        return;
+    }
+    rai_consumer *c = find(s, delivery.consumer);
+    if (c == NULL || c->closing || c->fault.code != RA_OK)
+        return;
+    ra_message_unref(c->large);
+    c->large = rai_message_decode_headers(delivery.blob, delivery.blob_size, &bad);
+    c->large_left = delivery.large_size;
+    c->large_tainted = false;
+    if (c->large == NULL) {
+        if (bad)
+            malformed(s);
+        else
+            out_of_memory(s);
+        return;
+    }
+    c->large->delivery_count = delivery.count;
+    arrived(c, f->size);
+}
+
+/* A re-attachment came between the chunks: what the broker replays may be corrupt, so this one is not handed out. */
+static void interrupted(rai_consumer *c)
+{
+    struct rai_fault why;
+    ra_message_unref(c->large);
+    c->large = NULL;
+    rai_fault_set(&why, RA_E_LARGE_INTERRUPTED,
+                  "the connection was lost inside a large message: close the consumer and open it again");
+    c->fault = why;
+    rai_consumer_ready(c);
+}
+
+void rai_consumer_chunk(rai_session *s, const struct rai_frame *f)
+{
+    struct rai_chunk chunk;
+    if (!rai_get_receive_chunk(f, &chunk)) {
+        malformed(s);
+        return;
+    }
+    rai_consumer *c = find(s, chunk.consumer);
+    if (c == NULL || c->large == NULL)
+        return;
+    ra_message *m = c->large;
+    bool fits = m->body_size + chunk.size <= LARGE_MAX;
+    if (!fits || (!c->large_tainted && !rai_message_append_body(m, chunk.data, chunk.size)))
+        c->large_tainted = true;
+    if (chunk.continues || c->window != 0)
+        arrived(c, f->size);
+    else
+        m->frame_size = f->size; /* window 0: the last chunk's credit goes back when the message is taken */
+    if (chunk.continues)
+        return;
+    if (c->large_tainted) {
+        interrupted(c);
+        return;
+    }
+    c->large = NULL;
+    push(c, m);
+}
+
+void rai_consumer_reattached(rai_consumer *c)
+{
+    if (c->large != NULL)
+        c->large_tainted = true;
+    if (c->force_op != NULL) { /* the marker may have been thrown away with the link */
+        struct rai_draft d = rai_draft(c->s);
+        c->force_sequence++;
+        while (rai_draft_next(&d))
+            rai_put_force_delivery(&d.w, d.size, c->s->channel, c->id, c->force_sequence);
+        rai_draft_commit(&d, NULL);
+    }
+}
+
+/* --- taking --- */
+
+static void return_credits(rai_consumer *c, size_t size)
+{
+    if (c->window < 0 || c->closing)
+        return;
+    if (c->window == 0) {
+        if (c->credit_out && size > 1)
+            log_credits(c, (int32_t)(size - 1));
+        c->credit_out = false;
+        if (c->waiting > 1)
+            c->credit_out = log_credits(c, 1);
+        return;
+    }
+    c->owed += (int64_t)size;
+    if (c->owed >= (c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
+        c->owed = 0;
+}
+
+static void report_expired(rai_consumer *c, const ra_message *m)
+{
+    struct rai_draft d = rai_draft(c->s);
+    while (rai_draft_next(&d))
+        rai_put_expired(&d.w, d.size, c->s->channel, c->id, m->id);
+    rai_draft_commit(&d, NULL);
+}
+
+ra_message *rai_consumer_take(rai_consumer *c, int64_t epoch_ms, int64_t now)
+{
+    c->s->e->now = now;
+    while (c->first != NULL) {
+        ra_message *m = c->first;
+        c->first = m->next;
+        if (c->first == NULL)
+            c->last = NULL;
+        m->next = NULL;
+        return_credits(c, m->frame_size);
+        bool expired = epoch_ms > 0 && m->expiration > 0 && m->expiration <= epoch_ms && !c->browse;
+        if (!expired) {
+            c->s->work = c->s->work || (c->s->transacted && !c->browse);
+            return m;
+        }
+        report_expired(c, m);
+        ra_message_unref(m);
+        if (c->window == 0 && c->waiting > 0 && !c->credit_out)
+            c->credit_out = log_credits(c, 1);
+    }
+    return NULL;
+}
+
+bool rai_consumer_has_message(const rai_consumer *c)
+{
+    return c->first != NULL;
+}
+
+void rai_consumer_wait_begin(rai_consumer *c, int64_t now)
+{
+    c->s->e->now = now;
+    c->waiting++;
+    if (c->window == 0 && !c->credit_out && c->first == NULL && c->opened && !c->closing)
+        c->credit_out = log_credits(c, 1);
+}
+
+void rai_consumer_wait_end(rai_consumer *c, int64_t now)
+{
+    c->s->e->now = now;
+    c->waiting--;
+    if (c->window == 0 && c->waiting == 0 && c->credit_out && c->first == NULL && !c->closing) {
+        log_credits(c, 0);
+        c->credit_out = false;
+    }
+}
+
+int rai_consumer_force(rai_consumer *c, int64_t now, rai_op **op_out, struct rai_fault *fault)
+{
+    rai_session *s = c->s;
+    s->e->now = now;
+    if (c->fault.code != RA_OK) {
+        if (fault != NULL)
+            *fault = c->fault;
+        return c->fault.code;
+    }
+    if (c->closing)
+        return rai_fault_set(fault, RA_E_CLOSED, "the consumer is closed");
+    if (c->force_op != NULL) {
+        rai_op_hand_out(rai_op_ref(c->force_op), op_out);
+        return RA_OK;
+    }
+    rai_op *op = rai_op_new(s->e, s, now);
+    if (op == NULL)
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    if (!s->started || c->first != NULL) {
+        rai_op_end(op, RA_OUTCOME_CONFIRMED, NULL); /* nothing is delivered to a stopped session */
+        rai_op_hand_out(op, op_out);
+        return RA_OK;
+    }
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_force_delivery(&d.w, d.size, s->channel, c->id, c->force_sequence + 1);
+    if (!rai_draft_commit(&d, NULL)) {
+        rai_op_discard(op);
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    c->force_sequence++;
+    op->forced = c;
+    c->force_op = rai_op_ref(op);
+    rai_op_hand_out(op, op_out);
+    return RA_OK;
+}
+
+const struct rai_fault *rai_consumer_fault(const rai_consumer *c)
+{
+    static const struct rai_fault closed = {.code = RA_E_CLOSED, .broker_code = -1, .text = "the consumer is closed"};
+    return c->fault.code == RA_OK && c->closing ? &closed : &c->fault;
+}
+
+void rai_consumer_clear(rai_consumer *c, bool credits_back)
+{
+    size_t size = 0;
+    while (c->first != NULL) {
+        ra_message *m = c->first;
+        c->first = m->next;
+        size += m->frame_size;
+        m->next = NULL;
+        ra_message_unref(m);
+    }
+    c->last = NULL;
+    ra_message_unref(c->large);
+    c->large = NULL;
+    c->ack_id = -1;
+    c->ack_bytes = 0;
+    if (credits_back && size > 0)
+        return_credits(c, size);
+}
+
+/* --- acknowledgements --- */
+
+static bool log_ack(rai_consumer *c, int64_t message, bool individual)
+{
+    struct rai_draft d = rai_draft(c->s);
+    while (rai_draft_next(&d))
+        rai_put_acknowledge(&d.w, d.size, c->s->channel, c->id, message, individual, false);
+    return rai_draft_commit(&d, NULL);
+}
+
+void rai_consumer_flush_ack(rai_consumer *c)
+{
+    if (c->ack_id < 0 || c->closing)
+        return;
+    if (log_ack(c, c->ack_id, false)) {
+        c->ack_id = -1;
+        c->ack_bytes = 0;
+    }
+}
+
+static int ack_with_op(rai_consumer *c, const ra_message *m, bool individual, rai_op **op_out, struct rai_fault *fault)
+{
+    rai_session *s = c->s;
+    int type = individual ? RAI_SESS_INDIVIDUAL_ACKNOWLEDGE : RAI_SESS_ACKNOWLEDGE;
+    rai_op *op = rai_op_new(s->e, s, s->e->now);
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_acknowledge(&d.w, d.size, s->channel, c->id, m->id, individual, true);
+    return rai_session_request(&d, type, RAI_NO_CORRELATION, op, NULL, op_out, fault);
+}
+
+static int checked(rai_consumer *c, const ra_message *m, struct rai_fault *fault)
+{
+    int rc = rai_session_usable(c->s, fault);
+    if (rc < 0)
+        return rc;
+    if (c->closing)
+        return rai_fault_set(fault, RA_E_CLOSED, "the consumer is closed");
+    if (m->consumer_key != c->key)
+        return rai_fault_set(fault, RA_E_ARGUMENT, "the message was not delivered by this consumer");
+    if (m->epoch != c->s->epoch)
+        return rai_fault_set(fault, RA_E_STALE,
+                             "the message was delivered before a rollback or a recreation: it comes again");
+    return RA_OK;
+}
+
+static int nothing_to_do(rai_consumer *c, rai_op **op_out, struct rai_fault *fault)
+{
+    if (op_out == NULL)
+        return RA_OK;
+    rai_op *op = rai_op_new(c->s->e, c->s, c->s->e->now);
+    if (op == NULL)
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    rai_op_end(op, RA_OUTCOME_CONFIRMED, NULL);
+    *op_out = op;
+    return RA_OK;
+}
+
+int rai_consumer_acknowledge(rai_consumer *c, const ra_message *m, bool individual, int64_t now, rai_op **op_out,
+                             struct rai_fault *fault)
+{
+    c->s->e->now = now;
+    int rc = checked(c, m, fault);
+    if (rc < 0)
+        return rc;
+    bool known = !individual && m->sequence <= c->acked;
+    if (c->browse || (known && op_out == NULL))
+        return nothing_to_do(c, op_out, fault);
+    c->s->work = c->s->work || c->s->transacted;
+    if (individual) {
+        rai_consumer_flush_ack(c);
+        if (op_out != NULL)
+            return ack_with_op(c, m, true, op_out, fault);
+        return log_ack(c, m->id, true) ? RA_OK : rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    if (!known) {
+        c->acked = m->sequence;
+        c->ack_id = m->id;
+        c->ack_bytes += m->encoded_size;
+    }
+    if (op_out != NULL) {
+        if (c->ack_id < 0)
+            return nothing_to_do(c, op_out, fault);
+        rc = ack_with_op(c, m, false, op_out, fault);
+        if (rc == RA_OK)
+            c->ack_id = -1;
+        return rc;
+    }
+    if (c->ack_bytes >= (size_t)(c->s->e->config->ack_batch_size > 0 ? c->s->e->config->ack_batch_size : 0))
+        rai_consumer_flush_ack(c);
+    return RA_OK;
+}

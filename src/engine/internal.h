@@ -1,0 +1,453 @@
+#ifndef RAI_ENGINE_INTERNAL_H
+#define RAI_ENGINE_INTERNAL_H
+
+#include "base/alloc.h"
+
+#define uthash_malloc(size) rai_alloc(size)
+#define uthash_free(p, size) rai_free(p)
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "codec/packets.h"
+#include "engine/engine.h"
+#include "engine/log.h"
+#include "engine/pending.h"
+#include "engine/queue_info.h"
+
+/* The engine's own types, shared by its files and by its tests; nobody else includes this. */
+
+#define RAI_NEVER INT64_MAX
+
+enum {
+    RAI_MS = 1000,
+    RAI_PLAN_PIECES = 64,
+    RAI_TURN_BYTES = 64 * 1024,       /* what one session may add to a plan before the next one's turn */
+    RAI_EVENTS_MAX = 1024,
+    RAI_OUTCOMES_MAX = 65536,         /* unread outcome ranges before tagged sends are refused */
+    RAI_BARRIER_FIRST_US = 1000000,   /* a barrier's own deadline: doubled up to the next one */
+    RAI_BARRIER_MAX_US = 30000000,
+    RAI_ASK_FIRST_US = 2000000,       /* an answer to REATTACH: the same */
+    RAI_ASK_MAX_US = 30000000,
+    RAI_CREATES_IN_FLIGHT = 64,       /* CREATESESSION requests pipelined on one link */
+    RAI_QUICK_RETRIES = 3,            /* redials without a pause after a link that had worked */
+    RAI_BARRIER_NAME = 32
+};
+
+/* --- operations --- */
+
+struct rai_op {
+    int refs;
+    rai_engine *e;
+    struct rai_op *prev, *next; /* all ops under way, for deadlines */
+    struct rai_op *next_done;
+    int outcome;
+    struct rai_fault fault;
+    int64_t deadline;
+    bool abandoned, expired;
+    rai_session *session;       /* NULL for the connection's own */
+    struct rai_consumer *forced; /* a forced delivery waits on this consumer */
+    ra_queue_info *info;
+    char *name; /* of a query, to ask again */
+};
+
+rai_op *rai_op_new(rai_engine *e, rai_session *s, int64_t now); /* one reference for the engine, one for the caller */
+void rai_op_end(rai_op *op, int outcome, const struct rai_fault *fault); /* drops the engine's reference */
+void rai_op_discard(rai_op *op); /* begun and at once given up: nobody has seen it */
+void rai_ops_tick(rai_engine *e, int64_t now);
+/* Hands an op to the caller, or drops the caller's reference when it does not want it. */
+void rai_op_hand_out(rai_op *op, rai_op **op_out);
+
+/* --- links --- */
+
+enum rai_link_state { RAI_LINK_DIALING, RAI_LINK_GREETING, RAI_LINK_UP, RAI_LINK_DOOMED };
+
+/* A request on channel 1 that waits for its answer; answers come in order. */
+struct rai_ask {
+    int64_t channel;
+    int8_t type; /* RAI_REATTACH_SESSION or RAI_CREATESESSION */
+};
+
+struct rai_piece {
+    const uint8_t *at;
+    size_t size;
+    rai_session *session; /* NULL: control bytes; also set to NULL when the session goes away */
+    uint64_t end;         /* log offset behind the piece */
+};
+
+struct rai_link {
+    uint32_t id;
+    enum rai_link_state state;
+    struct rai_link *next;
+    rai_engine *e;
+    int endpoint;
+    bool dial_taken, hangup_taken, preamble_sent, heard;
+    int64_t greet_deadline;
+    int32_t version; /* the broker's, as far as it tells */
+    char node_id[128];
+
+    struct rai_ask *asks; /* ring */
+    size_t ask_room;
+    uint64_t ask_head, ask_tail;
+    int creates; /* CREATESESSION among them */
+    int64_t ask_deadline;
+
+    rai_session *ready_first, *ready_last; /* sessions with something to write */
+
+    uint8_t *control; /* control frames of the present plan */
+    size_t control_size, control_room;
+    struct rai_piece plan[RAI_PLAN_PIECES];
+    int plan_count, plan_at;
+    size_t plan_done; /* bytes written of plan[plan_at] */
+    bool plan_pins;
+    bool writing; /* a writer holds the plan's bytes right now */
+
+    struct rai_block *in;
+    size_t in_at, in_end;
+
+    int64_t last_heard, ping_at;
+    rai_session *last_session; /* of the last frame: spares a look-up */
+};
+
+/* --- sessions --- */
+
+enum rai_session_state {
+    RAI_S_NEW = 0,   /* to be created as soon as there is a main link */
+    RAI_S_CREATING,  /* CREATESESSION is out */
+    RAI_S_OPEN,      /* frames flow on `link` */
+    RAI_S_ADRIFT,    /* its link is gone; waits for a first link */
+    RAI_S_ASKED,     /* REATTACH is out on the first link */
+    RAI_S_BARRIER,   /* a barrier is out there */
+    RAI_S_SETTLED,   /* the first link has nothing more for it; waits for the main link */
+    RAI_S_REASKED,   /* REATTACH is out on the further link */
+    RAI_S_REFUSED,   /* the broker does not know it; to be created anew on the main link */
+    RAI_S_RECREATING, /* that CREATESESSION is out */
+    RAI_S_CLOSED,
+    RAI_S_LOST,
+    RAI_S_STATES
+};
+
+enum rai_due {
+    RAI_DUE_DATA = 1,
+    RAI_DUE_CONFIRM = 2,
+    RAI_DUE_BARRIER = 4,
+    RAI_DUE_ASK = 8,   /* REATTACH */
+    RAI_DUE_CREATE = 16
+};
+
+struct rai_credit {
+    struct rai_credit *next;
+    int32_t balance, arriving; /* bytes of message blobs */
+    bool full;                 /* the broker said the address is full */
+    int users;                 /* producers bound to it */
+    size_t address_size;
+    char address[];
+};
+
+struct rai_session {
+    rai_engine *e;
+    void *owner;
+    rai_session *prev, *next; /* all sessions, in order of creation */
+    UT_hash_handle hh;
+    int64_t channel;
+    char name[40];
+    enum rai_session_state state;
+    struct rai_link *link;
+    rai_session *ready_next;
+    bool ready_queued;
+    unsigned due;
+
+    bool transacted, started, closing, close_logged, released;
+    bool work;          /* in the present transaction */
+    bool rollback_only;
+    int rollbacks;      /* under way: START waits for them */
+    bool fresh;         /* never opened so far */
+    uint64_t close_end; /* log offset behind SESS_CLOSE */
+    int32_t version;
+    struct rai_fault fault;
+    rai_op *open_op, *close_op; /* references */
+
+    struct rai_log log;
+    struct rai_pendings pendings;
+    struct rai_numbers lost_answers;
+    int64_t correlation; /* last one used */
+    bool request_in_flight;
+    uint64_t gate_index;   /* first entry that may be a request not yet planned */
+    uint64_t answered_end; /* log offset behind the last frame whose good answer came: the broker counted all before */
+    int64_t forgets;     /* fire-and-forget sends not yet confirmed */
+    int64_t tagged;      /* tagged sends without outcome */
+    int64_t not_done, unknown; /* ended so in this session's life, for close */
+
+    uint32_t received; /* number of the last packet counted */
+    int64_t received_bytes;
+
+    /* recovery */
+    char barrier_key[RAI_BARRIER_NAME + 1]; /* 128 random bits, not derived from the session's name */
+    char barrier_name[RAI_BARRIER_NAME + 16];
+    uint32_t barrier; /* number of the latest */
+    bool barrier_out, barrier_answered;
+    struct rai_numbers barriers_unanswered;
+    int64_t barrier_deadline, barrier_wait;
+    bool had_barrier;
+    uint32_t n1;
+    int stuck;
+    int64_t ask_wait;
+
+    uint32_t epoch; /* of deliveries: moves on when delivered messages stop being ours */
+    rai_consumer *consumers, *last_consumer;
+    rai_producer *producers, *last_producer;
+    struct rai_credit *credits;
+    int64_t next_consumer;
+    int32_t next_producer;
+    bool writable_wanted, writable_queued;
+    rai_session *writable_next;
+};
+
+/* --- consumers and producers --- */
+
+struct rai_consumer {
+    rai_session *s;
+    void *owner;
+    rai_consumer *next;
+    int64_t id;
+    uint64_t key; /* unique in the connection: what messages carry */
+    char *queue, *filter;
+    bool browse, opened, closing, released;
+    bool close_pending; /* CONSUMER_CLOSE waits for its answer */
+    int32_t window;
+    struct rai_fault fault;
+    ra_message *first, *last; /* buffer */
+    int64_t owed;             /* credits to return */
+    int waiting;              /* receives under way (window 0) */
+    bool credit_out;          /* window 0: the one credit is with the broker */
+    ra_message *large;        /* being collected */
+    int64_t large_left;
+    bool large_tainted;
+    uint64_t delivered;       /* messages so far: the order acknowledgements go by */
+    uint64_t acked;           /* the last one acknowledged cumulatively */
+    int64_t ack_id;           /* its message, while the acknowledgement is not yet logged; -1 none */
+    size_t ack_bytes;
+    int64_t force_sequence;
+    rai_op *force_op; /* reference */
+    bool ready_queued;
+    rai_consumer *ready_next;
+};
+
+enum rai_route_step { RAI_ROUTE_DONE, RAI_ROUTE_QUERY, RAI_ROUTE_MAKE_ADDRESS, RAI_ROUTE_MAKE_QUEUE, RAI_ROUTE_REGISTER };
+
+struct rai_producer {
+    rai_session *s;
+    rai_producer *next;
+    int32_t id;
+    char *address; /* NULL: anonymous */
+    struct rai_credit *credit;
+    bool opened, closed, released;
+    enum rai_route_step step;
+    rai_op *open_op; /* reference */
+    struct rai_credit *wanted_credit;
+    size_t wanted; /* bytes that the refused send needs; 0: nothing was refused */
+    bool wanted_outcome;
+    struct rai_fault fault;
+};
+
+/* --- the engine --- */
+
+struct rai_queued_event {
+    struct rai_queued_event *next;
+    struct rai_event event;
+};
+
+struct rai_outcome_range {
+    rai_session *session; /* NULL: gone */
+    uint64_t first, last;
+    int outcome;
+    struct rai_fault *fault; /* NULL: none */
+};
+
+struct rai_engine {
+    const struct rai_config *config;
+    struct rai_host host;
+    struct rai_test_hooks hooks;
+    int64_t now; /* of the call under way */
+    int64_t wake_at; /* not later than the next thing to do by the clock */
+
+    struct rai_link *links;
+    uint32_t last_link;
+    struct rai_link *main;    /* where released sessions live */
+    struct rai_link *first;   /* where adrift sessions are asked for */
+    struct rai_link *further; /* dialing; will be the main link */
+    bool started, ever_up, shut, dead, freeing;
+    bool stepping; /* inside the recovery's own steps */
+    struct rai_fault fault, last_fault;
+    rai_op *start_op;
+    int32_t version;
+    bool version_known;
+    char node_id[128];
+    bool other_node; /* the node changed with the last main link */
+
+    int endpoint;        /* the one that worked last */
+    int64_t attempt;     /* attempts since the last success */
+    int quick_retries;
+    int64_t delay;       /* the next pause, microseconds */
+    int64_t retry_at;    /* RAI_NEVER: no dial is due */
+
+    rai_session *sessions, *last_session;
+    rai_session *by_channel; /* uthash */
+    int64_t next_channel;
+    uint64_t next_consumer_key;
+    struct rai_log_pool pool;
+
+    struct rai_op *ops, *last_op;
+    rai_op *done_first, *done_last;
+
+    uint32_t subscribed;
+    struct rai_queued_event *events, *last_event;
+    int event_count;
+    int64_t events_lost;
+    struct rai_outcome_range *outcomes; /* ring, room is a power of two */
+    size_t outcome_room;
+    uint64_t outcome_head, outcome_tail;
+    uint64_t tagged; /* sends of all sessions that will need an outcome */
+    bool outcomes_full;
+
+    rai_consumer *ready_consumers, *last_ready_consumer;
+    rai_session *ready_writers;
+
+    int64_t stats[RA_STAT_BYTES_IN + 1];
+};
+
+static inline void rai_wake_at(rai_engine *e, int64_t at)
+{
+    if (at < e->wake_at)
+        e->wake_at = at;
+}
+
+static inline void rai_count(rai_engine *e, enum ra_stat id, int64_t n)
+{
+    e->stats[id] += n;
+}
+
+/* --- events.c --- */
+void rai_event_push(rai_engine *e, const struct rai_event *event); /* when subscribed */
+void rai_event_simple(rai_engine *e, int kind, const rai_session *s, const struct rai_fault *fault);
+void rai_outcome_push(rai_session *s, uint64_t tag, int outcome, const struct rai_fault *fault);
+void rai_consumer_ready(rai_consumer *c);
+void rai_session_check_writable(rai_session *s);
+/* Room for `more` outcomes beyond those that wait: reporting one must not fail. */
+bool rai_outcomes_reserve(rai_engine *e, uint64_t more);
+void rai_ready_forget_consumer(rai_consumer *c);
+void rai_ready_forget_session(rai_session *s);
+void rai_events_free(rai_engine *e);
+
+/* --- link.c --- */
+struct rai_link *rai_link_dial(rai_engine *e, int endpoint);
+struct rai_link *rai_link_of(const rai_engine *e, uint32_t id);
+void rai_link_doom(struct rai_link *l); /* to be hung up; says nothing to anybody */
+void rai_link_fail(struct rai_link *l, const struct rai_fault *why); /* doom + what follows from it */
+void rai_link_tick(struct rai_link *l, int64_t now);
+bool rai_link_ask(struct rai_link *l, rai_session *s, int type); /* remembers a request of channel 1 */
+void rai_link_forget_session(rai_engine *e, rai_session *s);
+void rai_link_free(struct rai_link *l);
+bool rai_link_usable(const struct rai_link *l);
+
+/* Marks a session as having something to write on its link. */
+void rai_session_due(rai_session *s, unsigned what);
+void rai_session_unlink(rai_session *s);
+/* The broker holds its answer back: it goes last next time, with a longer deadline. */
+void rai_session_stuck(rai_session *s);
+/* plan.c: builds l->plan; returns false when there is nothing to write */
+bool rai_plan_build(struct rai_link *l, int64_t now);
+
+/* --- recovery.c: the life of sessions across links --- */
+enum rai_session_event {
+    RAI_EV_LINK_LOST,
+    RAI_EV_ASK,      /* a first link may take its REATTACH */
+    RAI_EV_YES,      /* REATTACH answered: found */
+    RAI_EV_NO,       /* REATTACH answered: not found */
+    RAI_EV_BARRIER,  /* the latest barrier was answered */
+    RAI_EV_MOVE,     /* the main link is decided and usable */
+    RAI_EV_CREATED,
+    RAI_EV_DENIED,   /* CREATESESSION refused for good */
+    RAI_EV_SESSION_EVENTS
+};
+void rai_session_event(rai_session *s, enum rai_session_event event, uint32_t n, const struct rai_fault *fault);
+const char *rai_session_state_name(int state);
+const char *rai_session_event_name(int event);
+const char *rai_session_step_name(int state, int event); /* for the printed table; NULL: nothing happens */
+void rai_recovery_link_up(struct rai_link *l);
+void rai_recovery_link_lost(struct rai_link *l, const struct rai_fault *why);
+void rai_recovery_step(rai_engine *e); /* whatever is possible now */
+void rai_recovery_tick(rai_engine *e, int64_t now);
+void rai_engine_die(rai_engine *e, const struct rai_fault *why);
+void rai_session_barrier_answered(rai_session *s, uint32_t number);
+
+/* --- recreate.c --- */
+void rai_session_recreate(rai_session *s, struct rai_link *l); /* CREATESESSION was answered: new epoch */
+/* Everything unanswered ends: unwritten as not done, written as unknown. */
+void rai_session_end_all(rai_session *s, const struct rai_fault *why);
+
+/* --- session.c --- */
+rai_session *rai_session_by_channel(rai_engine *e, int64_t channel);
+void rai_session_lose(rai_session *s, const struct rai_fault *why);
+void rai_session_closed(rai_session *s);
+int rai_session_usable(const rai_session *s, struct rai_fault *fault);
+void rai_engine_reap(rai_engine *e); /* frees sessions that are over and released */
+bool rai_session_log_start(rai_session *s);
+bool rai_session_log_close(rai_session *s, rai_op *op);
+void rai_session_new_name(rai_session *s);
+
+/* A frame for the log, in two passes:  for (struct rai_draft d = rai_draft(s); rai_draft_next(&d);) put(&d.w, d.size..) */
+struct rai_draft {
+    rai_session *s;
+    struct rai_writer w;
+    size_t size;
+    int pass;
+    bool failed;
+};
+struct rai_draft rai_draft(rai_session *s);
+bool rai_draft_next(struct rai_draft *d);
+/* Appends the draft. Returns false when it failed (out of memory). pending: what waits for the answer, or NULL. */
+bool rai_draft_commit(struct rai_draft *d, const struct rai_pending *pending);
+/* The same for a ready frame (survivors). */
+bool rai_session_append(rai_session *s, const uint8_t *frame, size_t size, const struct rai_pending *pending);
+
+/* A request with an operation: the common end of all begin forms. Takes the op (NULL: no memory) over. */
+int rai_session_request(struct rai_draft *d, int type, int64_t correlation, rai_op *op, void *subject,
+                        rai_op **op_out, struct rai_fault *fault);
+void rai_session_flush_acks(rai_session *s);
+
+/* --- answers.c --- */
+void rai_session_frame(rai_session *s, const struct rai_frame *f);
+void rai_session_confirmed(rai_session *s, uint32_t n);
+/* Ends an entry. frame: the answer, or NULL when the count proves it or nothing came. */
+void rai_entry_good(rai_session *s, struct rai_pending *entry, const struct rai_frame *frame);
+void rai_entry_bad(rai_session *s, struct rai_pending *entry, int outcome, const struct rai_fault *fault);
+void rai_entries_pop(rai_session *s);
+/* The end of a recovery: n is the true count. */
+void rai_session_settle(rai_session *s, uint32_t n);
+/* Cancels an entry that was never written; false when it was. */
+bool rai_entry_cancel(rai_session *s, struct rai_pending *entry);
+void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *fault);
+
+/* --- consumer.c --- */
+void rai_consumer_message(rai_session *s, const struct rai_frame *f);
+void rai_consumer_large(rai_session *s, const struct rai_frame *f);
+void rai_consumer_chunk(rai_session *s, const struct rai_frame *f);
+void rai_consumer_opened(rai_consumer *c);
+void rai_consumer_ended(rai_consumer *c, const struct rai_fault *fault); /* fault NULL: closed in order */
+void rai_consumer_clear(rai_consumer *c, bool return_credits);
+void rai_consumer_flush_ack(rai_consumer *c);
+void rai_consumer_disconnected(rai_session *s, int64_t id);
+void rai_consumer_reattached(rai_consumer *c); /* after a re-attachment */
+bool rai_consumer_log_create(rai_consumer *c, rai_op *op);
+void rai_consumer_log_credits(rai_consumer *c);
+void rai_consumer_free_if_done(rai_consumer *c);
+
+/* --- producer.c --- */
+void rai_producer_credits(rai_session *s, const struct rai_frame *f);
+void rai_producer_route_step(rai_producer *p, const struct rai_frame *answer, const struct rai_fault *fault);
+void rai_producer_recreated(rai_session *s);
+bool rai_producer_has_room(const rai_producer *p);
+void rai_producer_free_if_done(rai_producer *p);
+void rai_producers_end(rai_session *s, const struct rai_fault *fault);
+
+#endif

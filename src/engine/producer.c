@@ -1,0 +1,473 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/internal.h"
+
+/* --- credits: one account per session and address, shared by its producers --- */
+
+static struct rai_credit *credit_of(rai_session *s, const char *address)
+{
+    size_t size = strlen(address);
+    for (struct rai_credit *c = s->credits; c != NULL; c = c->next)
+        if (c->address_size == size && memcmp(c->address, address, size) == 0)
+            return c;
+    struct rai_credit *c = rai_calloc(1, sizeof *c + size + 1);
+    if (c == NULL)
+        return NULL;
+    memcpy(c->address, address, size);
+    c->address_size = size;
+    c->next = s->credits;
+    s->credits = c;
+    return c;
+}
+
+static bool request_credits(rai_session *s, struct rai_credit *credit, int32_t credits)
+{
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_request_credits(&d.w, d.size, s->channel, credits, credit->address);
+    if (!rai_draft_commit(&d, NULL))
+        return false;
+    credit->arriving += credits;
+    return true;
+}
+
+static int32_t half_window(const rai_session *s)
+{
+    int32_t half = s->e->config->producer_window / 2;
+    return half > 0 ? half : 1;
+}
+
+static bool credits_cover(const rai_session *s, const struct rai_credit *credit, size_t cost)
+{
+    return s->e->config->producer_window < 0 || credit->full || credit->balance >= (int64_t)cost;
+}
+
+/* Keeps at least half a window on its way, so that a stream of small messages never waits for a round trip. */
+static int acquire(rai_session *s, struct rai_credit *credit, size_t cost, struct rai_fault *fault)
+{
+    if (s->e->config->producer_window < 0)
+        return RA_OK;
+    if (credit->full) {
+        credit->full = false;
+        return rai_fault_set(fault, RA_E_ADDRESS_FULL, "the address %.100s is full", credit->address);
+    }
+    if (cost > INT32_MAX / 2)
+        return rai_fault_set(fault, RA_E_ARGUMENT, "a message of %zu bytes is too large", cost);
+    int32_t needed = (int32_t)cost > half_window(s) ? (int32_t)cost : half_window(s);
+    int64_t coming = (int64_t)credit->balance + credit->arriving;
+    if (coming < needed && !request_credits(s, credit, (int32_t)(needed - coming)))
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    if (credit->balance < (int32_t)cost)
+        return RA_E_WOULD_BLOCK;
+    credit->balance -= (int32_t)cost;
+    return RA_OK;
+}
+
+void rai_producer_credits(rai_session *s, const struct rai_frame *f)
+{
+    int32_t credits;
+    struct rai_sstr address;
+    if (!rai_get_producer_credits(f, &credits, &address))
+        return;
+    char *name = rai_sstr_utf8(address, NULL);
+    if (name == NULL)
+        return;
+    struct rai_credit *credit = credit_of(s, name);
+    rai_free(name);
+    if (credit == NULL)
+        return;
+    if (f->type == RAI_SESS_PRODUCER_FAIL_CREDITS) {
+        credit->full = true;
+        credit->balance = credit->arriving = 0;
+    } else {
+        credit->balance += credits;
+        credit->arriving -= credits < credit->arriving ? credits : credit->arriving;
+    }
+    rai_session_check_writable(s);
+}
+
+/* --- routes: a send to an address without a queue is answered as if it had been stored --- */
+
+static void opened(rai_producer *p, const struct rai_fault *fault)
+{
+    rai_op *op = p->open_op;
+    p->open_op = NULL;
+    p->step = RAI_ROUTE_DONE;
+    p->opened = fault == NULL;
+    if (fault != NULL)
+        p->fault = *fault;
+    rai_op_end(op, fault == NULL ? RA_OUTCOME_CONFIRMED : RA_OUTCOME_REJECTED, fault);
+    rai_op_unref(op);
+    rai_producer_free_if_done(p);
+}
+
+static bool log_register(rai_producer *p)
+{
+    rai_session *s = p->s;
+    if (s->version < 134)
+        return true;
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_create_producer(&d.w, d.size, s->channel, p->id, p->address);
+    return rai_draft_commit(&d, NULL);
+}
+
+static bool ask_route(rai_producer *p, int type)
+{
+    rai_session *s = p->s;
+    struct rai_create_queue q = {.address = p->address,
+                                 .queue = p->address,
+                                 .durable = true,
+                                 .respond = true,
+                                 .auto_created = true,
+                                 .routing_type = RA_ROUTING_ANYCAST,
+                                 .max_consumers = -1};
+    struct rai_pending pending = {.type = (int8_t)type, .correlation = RAI_NO_CORRELATION, .subject = p};
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d)) {
+        if (type == RAI_SESS_BINDINGQUERY)
+            rai_put_binding_query(&d.w, d.size, s->channel, p->address);
+        else if (type == RAI_CREATE_ADDRESS)
+            rai_put_create_address(&d.w, d.size, s->channel, p->address, false, true, true, true);
+        else
+            rai_put_create_queue(&d.w, d.size, s->channel, &q);
+    }
+    return rai_draft_commit(&d, &pending);
+}
+
+static void no_memory(rai_producer *p)
+{
+    struct rai_fault why;
+    rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory");
+    opened(p, &why);
+}
+
+static void route_step(rai_producer *p, enum rai_route_step step, int type)
+{
+    p->step = step;
+    if (!ask_route(p, type))
+        no_memory(p);
+}
+
+static void route_found(rai_producer *p)
+{
+    if (log_register(p))
+        opened(p, NULL);
+    else
+        no_memory(p);
+}
+
+static void judge_route(rai_producer *p, const struct rai_binding_answer *a)
+{
+    struct rai_fault why;
+    bool create = p->s->e->config->route_check == RAI_ROUTE_CREATE;
+    /* a multicast address without a queue is a topic that nobody listens to just now: legal */
+    if (a->exists && (a->count > 0 || a->multicast == 1)) {
+        route_found(p);
+    } else if (create && a->exists) {
+        route_step(p, RAI_ROUTE_MAKE_QUEUE, RAI_CREATE_QUEUE_V2);
+    } else if (create) {
+        route_step(p, RAI_ROUTE_MAKE_ADDRESS, RAI_CREATE_ADDRESS);
+    } else {
+        rai_fault_set(&why, a->exists ? RA_E_NO_ROUTE : RA_E_NO_ADDRESS,
+                      a->exists ? "the address %.100s has no queue: what is sent there would vanish (routeCheck=verify)"
+                                : "the address %.100s does not exist: what is sent there would vanish "
+                                  "(routeCheck=verify)",
+                      p->address);
+        opened(p, &why);
+    }
+}
+
+enum { BROKER_QUEUE_EXISTS = 101 };
+
+/* The next step of the check, driven by the answer of the last one. */
+void rai_producer_route_step(rai_producer *p, const struct rai_frame *answer, const struct rai_fault *fault)
+{
+    struct rai_binding_answer a;
+    if (p->step == RAI_ROUTE_DONE || p->closed) {
+        p->step = RAI_ROUTE_DONE;
+        rai_producer_free_if_done(p);
+        return;
+    }
+    if (fault != NULL && fault->broker_code != BROKER_QUEUE_EXISTS) {
+        opened(p, fault);
+        return;
+    }
+    if (p->step == RAI_ROUTE_QUERY) {
+        if (answer != NULL && rai_get_binding_answer(answer, &a))
+            judge_route(p, &a);
+        return; /* without an answer the question has been asked again */
+    }
+    if (p->step == RAI_ROUTE_MAKE_ADDRESS)
+        route_step(p, RAI_ROUTE_MAKE_QUEUE, RAI_CREATE_QUEUE_V2);
+    else
+        route_found(p);
+}
+
+/* --- open and close --- */
+
+static void list(rai_producer *p)
+{
+    rai_session *s = p->s;
+    if (s->last_producer != NULL)
+        s->last_producer->next = p;
+    else
+        s->producers = p;
+    s->last_producer = p;
+}
+
+static void producer_free(rai_producer *p)
+{
+    rai_op_unref(p->open_op);
+    rai_free(p->address);
+    rai_free(p);
+}
+
+void rai_producer_free_if_done(rai_producer *p)
+{
+    if (!p->released || !(p->closed || !rai_session_is_open(p->s)) || p->step != RAI_ROUTE_DONE)
+        return;
+    rai_producer *last = NULL;
+    for (rai_producer **at = &p->s->producers; *at != NULL;) {
+        if (*at == p) {
+            *at = p->next;
+            continue;
+        }
+        last = *at;
+        at = &(*at)->next;
+    }
+    p->s->last_producer = last;
+    producer_free(p);
+}
+
+static bool check_route(rai_producer *p)
+{
+    if (p->address == NULL || p->s->e->config->route_check == RAI_ROUTE_NONE) {
+        if (!log_register(p))
+            return false;
+        opened(p, NULL);
+        return true;
+    }
+    p->step = RAI_ROUTE_QUERY;
+    return ask_route(p, RAI_SESS_BINDINGQUERY);
+}
+
+int rai_producer_open(rai_session *s, const char *address, int64_t now, rai_producer **out, rai_op **op_out,
+                      struct rai_fault *fault)
+{
+    s->e->now = now;
+    int rc = rai_session_usable(s, fault);
+    if (rc < 0)
+        return rc;
+    rai_producer *p = rai_calloc(1, sizeof *p);
+    rai_op *op = p != NULL ? rai_op_new(s->e, s, now) : NULL;
+    if (op == NULL) {
+        rai_free(p);
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    *p = (rai_producer){.s = s, .id = s->next_producer++, .open_op = rai_op_ref(op)};
+    p->address = rai_strdup(address);
+    if (address != NULL && p->address != NULL)
+        p->credit = credit_of(s, address);
+    if ((address != NULL && p->credit == NULL) || !check_route(p)) {
+        rai_op_unref(p->open_op);
+        p->open_op = NULL;
+        rai_op_discard(op);
+        producer_free(p);
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    list(p);
+    rai_op_hand_out(op, op_out);
+    *out = p;
+    return RA_OK;
+}
+
+int rai_producer_close(rai_producer *p, int64_t now, struct rai_fault *fault)
+{
+    rai_session *s = p->s;
+    s->e->now = now;
+    if (p->closed || !rai_session_is_open(s)) {
+        p->closed = true;
+        return RA_OK;
+    }
+    if (p->opened && s->version >= 134) {
+        struct rai_draft d = rai_draft(s);
+        while (rai_draft_next(&d))
+            rai_put_remove_producer(&d.w, d.size, s->channel, p->id);
+        if (!rai_draft_commit(&d, NULL))
+            return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    p->closed = true;
+    return RA_OK;
+}
+
+void rai_producer_release(rai_producer *p, int64_t now)
+{
+    p->released = true;
+    p->s->e->now = now;
+    rai_producer_close(p, now, NULL);
+    p->closed = true;
+    rai_producer_free_if_done(p);
+}
+
+void rai_producers_end(rai_session *s, const struct rai_fault *fault)
+{
+    for (rai_producer *p = s->producers, *next; p != NULL; p = next) {
+        next = p->next;
+        p->wanted = 0;
+        if (p->step != RAI_ROUTE_DONE)
+            opened(p, fault);
+        else
+            rai_producer_free_if_done(p);
+    }
+}
+
+/* A new session on the broker: it knows no producers and has granted nothing yet. */
+void rai_producer_recreated(rai_session *s)
+{
+    for (struct rai_credit *c = s->credits; c != NULL; c = c->next) {
+        c->balance = c->arriving = 0;
+        c->full = false;
+    }
+    for (rai_producer *p = s->producers; p != NULL; p = p->next) {
+        if (p->opened && !p->closed)
+            log_register(p);
+        if (p->wanted > 0 && p->wanted_credit != NULL && s->e->config->producer_window >= 0)
+            request_credits(s, p->wanted_credit, (int32_t)p->wanted > half_window(s) ? (int32_t)p->wanted : half_window(s));
+    }
+}
+
+/* --- sends --- */
+
+static bool log_has_room(const rai_session *s, size_t size)
+{
+    return rai_log_empty(&s->log) || (int64_t)(rai_log_bytes(&s->log) + size) <= s->e->config->max_unconfirmed;
+}
+
+bool rai_producer_has_room(const rai_producer *p)
+{
+    const rai_session *s = p->s;
+    if (!rai_session_is_open(s))
+        return true;
+    if (p->wanted_credit != NULL && !credits_cover(s, p->wanted_credit, p->wanted))
+        return false;
+    return log_has_room(s, p->wanted) && !(p->wanted_outcome && s->e->outcomes_full);
+}
+
+bool rai_producer_writable(const rai_producer *p)
+{
+    return p->wanted == 0 || rai_producer_has_room(p);
+}
+
+static int refuse(rai_producer *p, struct rai_credit *credit, size_t cost, bool outcome, const char *why,
+                  struct rai_fault *fault)
+{
+    p->wanted = cost;
+    p->wanted_credit = credit;
+    p->wanted_outcome = outcome;
+    p->s->writable_wanted = true;
+    return rai_fault_set(fault, RA_E_WOULD_BLOCK, "%s", why);
+}
+
+static int sendable(const rai_producer *p, const char *address, struct rai_fault *fault)
+{
+    int rc = rai_session_usable(p->s, fault);
+    if (rc < 0)
+        return rc;
+    if (p->closed)
+        return rai_fault_set(fault, RA_E_CLOSED, "the producer is closed");
+    if (p->fault.code != RA_OK) {
+        if (fault != NULL)
+            *fault = p->fault;
+        return p->fault.code;
+    }
+    if (!p->opened)
+        return rai_fault_set(fault, RA_E_STATE, "the producer is not open yet: wait for its operation first");
+    if (p->address != NULL && address != NULL)
+        return rai_fault_set(fault, RA_E_ARGUMENT, "the producer has an address of its own; give none with the send");
+    if (p->address == NULL && address == NULL)
+        return rai_fault_set(fault, RA_E_ARGUMENT, "an anonymous producer needs an address with each send");
+    return RA_OK;
+}
+
+static bool make_room_for_outcome(rai_engine *e, enum rai_send_mode mode)
+{
+    return mode != RAI_SEND_TAGGED || rai_outcomes_reserve(e, e->tagged + 1);
+}
+
+static void count_send(rai_session *s, enum rai_send_mode mode)
+{
+    rai_count(s->e, RA_STAT_SENT, 1);
+    s->work = s->work || s->transacted;
+    if (mode == RAI_SEND_FORGET) {
+        s->forgets++;
+    } else if (mode == RAI_SEND_TAGGED) {
+        s->tagged++;
+        s->e->tagged++;
+    }
+}
+
+static int log_send(rai_producer *p, const ra_message *m, struct rai_send *send, enum rai_send_mode mode, uint64_t tag,
+                    rai_op *op, struct rai_fault *fault)
+{
+    rai_session *s = p->s;
+    struct rai_pending pending = {
+        .type = RAI_SESS_SEND, .correlation = send->correlation, .tagged = mode == RAI_SEND_TAGGED};
+    if (pending.tagged)
+        pending.as.tag = tag;
+    else
+        pending.as.op = op;
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_send(&d.w, d.size, s->channel, s->version, m, send);
+    bool fine = make_room_for_outcome(s->e, mode) && rai_draft_commit(&d, send->respond ? &pending : NULL);
+    if (!fine)
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    if (send->respond && send->correlation != RAI_NO_CORRELATION)
+        s->correlation = send->correlation;
+    count_send(s, mode);
+    return RA_OK;
+}
+
+int rai_producer_send(rai_producer *p, const char *address, const ra_message *m, enum rai_send_mode mode, uint64_t tag,
+                      int64_t now, rai_op **op_out, struct rai_fault *fault)
+{
+    rai_session *s = p->s;
+    s->e->now = now;
+    int rc = sendable(p, address, fault);
+    if (rc < 0)
+        return rc;
+    struct rai_send send = {.address = p->address != NULL ? p->address : address,
+                            .respond = mode != RAI_SEND_FORGET,
+                            .producer = p->id,
+                            .routing_type = RA_ROUTING_DEFAULT};
+    if (send.respond)
+        send.correlation = s->version >= 130 ? s->correlation + 1 : RAI_NO_CORRELATION;
+    struct rai_credit *credit = p->credit != NULL ? p->credit : credit_of(s, address);
+    if (credit == NULL)
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    size_t cost = rai_send_blob_size(m, &send);
+    bool tagged = mode == RAI_SEND_TAGGED;
+    if (tagged && s->e->outcomes_full)
+        return refuse(p, NULL, cost, true, "too many outcomes of sends have not been read", fault);
+    if (!log_has_room(s, cost))
+        return refuse(p, NULL, cost, tagged, "maxUnconfirmed bytes wait for the broker already", fault);
+    rc = acquire(s, credit, cost, fault);
+    if (rc == RA_E_WOULD_BLOCK)
+        return refuse(p, credit, cost, tagged, "the broker has not granted credits for more", fault);
+    if (rc < 0)
+        return rc;
+    rai_op *op = mode == RAI_SEND_OP ? rai_op_new(s->e, s, now) : NULL;
+    rc = mode == RAI_SEND_OP && op == NULL ? rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory")
+                                           : log_send(p, m, &send, mode, tag, op, fault);
+    if (rc < 0) {
+        if (s->e->config->producer_window >= 0)
+            credit->balance += (int32_t)cost;
+        rai_op_discard(op);
+        return rc;
+    }
+    if (op != NULL)
+        rai_op_hand_out(op, op_out);
+    return RA_OK;
+}

@@ -1,0 +1,594 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+/*
+ * Recovery: how sessions get from a lost link to a new one.
+ *
+ * A first link asks for every session (REATTACH). Where the log still holds work, the count in the answer is not the true
+ * one: commands may be executing. So a barrier goes out on the first link, and when its answer is there, everything the
+ * broker ever took has been done and counted; a REATTACH on a further link then tells the true count, and only then the
+ * rest is replayed. If no session needs a barrier the first link is the main link; otherwise the further one is, and each
+ * session moves as soon as it may. Losing a link is legal in every state and starts its sessions over.
+ */
+
+/* --- one session --- */
+
+static void next_barrier(rai_session *s)
+{
+    if (s->barrier_out && !s->barrier_answered)
+        rai_numbers_add(&s->barriers_unanswered, (int64_t)s->barrier);
+    s->barrier++;
+    s->barrier_out = s->barrier_answered = false;
+    snprintf(s->barrier_name, sizeof s->barrier_name, "%s.%u.", s->barrier_key, s->barrier);
+    s->barrier_deadline = s->e->now + s->barrier_wait;
+    rai_wake_at(s->e, s->barrier_deadline);
+    rai_session_due(s, RAI_DUE_BARRIER);
+}
+
+static void first_barrier(rai_session *s)
+{
+    const struct rai_test_hooks *hooks = &s->e->hooks;
+    s->had_barrier = true;
+    s->barrier_wait = RAI_BARRIER_FIRST_US;
+    if (hooks->hold_session == s->channel && hooks->hold_us > 0) {
+        s->barrier_deadline = s->e->now + hooks->hold_us; /* the tick sends it then */
+        rai_wake_at(s->e, s->barrier_deadline);
+        return;
+    }
+    next_barrier(s);
+}
+
+/* An answer without a name of its own could be taken for the next request's: then only a barrier tells that it will not
+ * come any more. */
+static bool waits_for_nameless_answer(const rai_session *s)
+{
+    for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
+        const struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
+        if (!entry->ended && entry->correlation == RAI_NO_CORRELATION)
+            return true;
+    }
+    return false;
+}
+
+static bool refused(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)n;
+    (void)why;
+    rai_session_unlink(s);
+    if (s->close_logged && s->close_end <= s->log.written) {
+        rai_session_closed(s); /* the broker closed it and forgot it: what was asked for */
+        return false;
+    }
+    rai_session_new_name(s);
+    return true;
+}
+
+static bool lose_link(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    rai_log_link_lost(&s->log);
+    rai_session_unlink(s);
+    if (s->e->config->confirmation_window >= 0)
+        return true;
+    refused(s, n, why); /* without a window the broker has closed it already: no need to ask */
+    return false;
+}
+
+static bool start_over(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)n;
+    (void)why;
+    rai_session_unlink(s);
+    rai_session_new_name(s); /* the broker may have made the other one */
+    return true;
+}
+
+static bool ask(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)n;
+    (void)why;
+    s->link = s->e->first;
+    s->had_barrier = false;
+    rai_session_due(s, RAI_DUE_ASK);
+    return true;
+}
+
+static bool first_count(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)why;
+    s->n1 = n;
+    rai_session_confirmed(s, n);
+    if (s->state == RAI_S_LOST || s->e->hooks.no_barrier)
+        return false;
+    if (rai_log_empty(&s->log) && !waits_for_nameless_answer(s))
+        return false;
+    first_barrier(s);
+    return true;
+}
+
+static void release(rai_session *s)
+{
+    rai_engine *e = s->e;
+    struct rai_event event = {.kind = RA_EVENT_REATTACHED, .session = s->owner};
+    event.count = rai_log_count(&s->log, s->log.confirmed, s->log.written);
+    rai_count(e, RA_STAT_REATTACHED, 1);
+    rai_count(e, RA_STAT_REPLAYED, event.count);
+    if (!s->had_barrier)
+        rai_count(e, RA_STAT_BARRIERS_SKIPPED, 1);
+    rai_log_rewind(&s->log);
+    s->request_in_flight = false;
+    s->gate_index = s->pendings.head;
+    s->stuck = 0;
+    s->ask_wait = RAI_ASK_FIRST_US;
+    rai_event_push(e, &event);
+    for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
+        rai_consumer_reattached(c);
+    rai_session_due(s, RAI_DUE_DATA);
+    rai_session_check_writable(s);
+}
+
+static bool true_count(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)why;
+    if ((int32_t)(n - s->n1) > 0)
+        rai_count(s->e, RA_STAT_COUNT_ADVANCED, 1);
+    rai_session_settle(s, n);
+    if (s->state == RAI_S_LOST)
+        return false;
+    s->state = RAI_S_OPEN;
+    release(s);
+    return true;
+}
+
+/* On the link that it was asked for on when that is the main link, else by asking again there. */
+static bool move(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)n;
+    struct rai_link *to = s->e->main;
+    if (s->link == to)
+        return true_count(s, s->n1, why);
+    rai_session_unlink(s);
+    s->link = to;
+    rai_session_due(s, RAI_DUE_ASK);
+    return false;
+}
+
+static bool barrier_done(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)s;
+    (void)n;
+    (void)why;
+    s->barrier_deadline = RAI_NEVER;
+    return true;
+}
+
+static bool create(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)n;
+    (void)why;
+    s->link = s->e->main;
+    rai_session_due(s, RAI_DUE_CREATE);
+    return true;
+}
+
+static bool opened(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)n;
+    (void)why;
+    s->version = s->e->version;
+    s->fresh = false;
+    rai_op_end(s->open_op, RA_OUTCOME_CONFIRMED, NULL);
+    rai_op_unref(s->open_op);
+    s->open_op = NULL;
+    if (s->closing)
+        rai_session_log_close(s, NULL); /* nobody wants it any more */
+    rai_session_due(s, RAI_DUE_DATA);
+    return true;
+}
+
+static bool recreated(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)n;
+    (void)why;
+    rai_session_recreate(s, s->link);
+    s->state = RAI_S_OPEN;
+    rai_session_due(s, RAI_DUE_DATA);
+    rai_session_check_writable(s);
+    return true;
+}
+
+static bool denied(rai_session *s, uint32_t n, const struct rai_fault *why)
+{
+    (void)n;
+    rai_session_unlink(s);
+    rai_session_lose(s, why);
+    return true;
+}
+
+/* state x event -> action, next state when it says true, when it says false. Everything not named stays as it is. */
+struct step {
+    bool (*action)(rai_session *s, uint32_t n, const struct rai_fault *why);
+    enum rai_session_state next, other;
+    const char *name;
+};
+#define STEP(action, next, other) {action, RAI_S_##next, RAI_S_##other, #action " -> " #next " / " #other}
+
+static const struct step steps[RAI_S_STATES][RAI_EV_SESSION_EVENTS] = {
+    [RAI_S_NEW] = {[RAI_EV_LINK_LOST] = STEP(start_over, NEW, NEW), [RAI_EV_MOVE] = STEP(create, CREATING, CREATING)},
+    [RAI_S_CREATING] = {[RAI_EV_LINK_LOST] = STEP(start_over, NEW, NEW),
+                        [RAI_EV_CREATED] = STEP(opened, OPEN, OPEN),
+                        [RAI_EV_DENIED] = STEP(denied, LOST, LOST)},
+    [RAI_S_OPEN] = {[RAI_EV_LINK_LOST] = STEP(lose_link, ADRIFT, REFUSED)},
+    [RAI_S_ADRIFT] = {[RAI_EV_ASK] = STEP(ask, ASKED, ASKED)},
+    [RAI_S_ASKED] = {[RAI_EV_LINK_LOST] = STEP(lose_link, ADRIFT, REFUSED),
+                     [RAI_EV_YES] = STEP(first_count, BARRIER, SETTLED),
+                     [RAI_EV_NO] = STEP(refused, REFUSED, CLOSED)},
+    [RAI_S_BARRIER] = {[RAI_EV_LINK_LOST] = STEP(lose_link, ADRIFT, REFUSED),
+                       [RAI_EV_BARRIER] = STEP(barrier_done, SETTLED, SETTLED)},
+    [RAI_S_SETTLED] = {[RAI_EV_LINK_LOST] = STEP(lose_link, ADRIFT, REFUSED),
+                       [RAI_EV_MOVE] = STEP(move, OPEN, REASKED)},
+    [RAI_S_REASKED] = {[RAI_EV_LINK_LOST] = STEP(lose_link, ADRIFT, REFUSED),
+                       [RAI_EV_YES] = STEP(true_count, OPEN, LOST),
+                       [RAI_EV_NO] = STEP(refused, REFUSED, CLOSED)},
+    [RAI_S_REFUSED] = {[RAI_EV_MOVE] = STEP(create, RECREATING, RECREATING)},
+    [RAI_S_RECREATING] = {[RAI_EV_LINK_LOST] = STEP(start_over, REFUSED, REFUSED),
+                          [RAI_EV_CREATED] = STEP(recreated, OPEN, OPEN),
+                          [RAI_EV_DENIED] = STEP(denied, LOST, LOST)},
+};
+
+void rai_session_event(rai_session *s, enum rai_session_event event, uint32_t n, const struct rai_fault *fault)
+{
+    const struct step *step = &steps[s->state][event];
+    rai_engine *e = s->e;
+    if (step->action == NULL)
+        return;
+    bool yes = step->action(s, n, fault);
+    if (s->state != RAI_S_LOST && s->state != RAI_S_CLOSED) /* these are for good, whatever led there */
+        s->state = yes ? step->next : step->other;
+    rai_recovery_step(e);
+}
+
+const char *rai_session_state_name(int state)
+{
+    static const char *const names[RAI_S_STATES] = {"new",     "creating", "open",    "adrift",     "asked",  "barrier",
+                                                    "settled", "reasked",  "refused", "recreating", "closed", "lost"};
+    return state >= 0 && state < RAI_S_STATES ? names[state] : "?";
+}
+
+const char *rai_session_event_name(int event)
+{
+    static const char *const names[RAI_EV_SESSION_EVENTS] = {"link lost", "ask",  "yes",     "no",
+                                                             "barrier",   "move", "created", "denied"};
+    return event >= 0 && event < RAI_EV_SESSION_EVENTS ? names[event] : "?";
+}
+
+const char *rai_session_step_name(int state, int event)
+{
+    return steps[state][event].name;
+}
+
+void rai_session_barrier_answered(rai_session *s, uint32_t number)
+{
+    if (s->state == RAI_S_BARRIER && s->barrier_out && number == s->barrier)
+        rai_session_event(s, RAI_EV_BARRIER, 0, NULL);
+}
+
+void rai_session_stuck(rai_session *s)
+{
+    s->stuck++;
+    s->ask_wait = 2 * s->ask_wait < RAI_ASK_MAX_US ? 2 * s->ask_wait : RAI_ASK_MAX_US;
+}
+
+/* --- the connection --- */
+
+static void pause_before_round(rai_engine *e)
+{
+    const struct rai_config *c = e->config;
+    int64_t cap_us = c->max_retry_interval * RAI_MS;
+    int64_t pause = e->delay < cap_us ? e->delay : cap_us;
+    double next = (double)e->delay * c->retry_interval_multiplier;
+    e->delay = next < (double)cap_us ? (int64_t)next : cap_us;
+    if (c->retry_jitter > 0) {
+        uint32_t r;
+        e->host.random(e->host.ctx, &r, sizeof r);
+        pause -= (int64_t)((double)pause * c->retry_jitter * ((double)r / 4294967296.0));
+    }
+    e->retry_at = e->now + pause;
+}
+
+static bool attempts_left(const rai_engine *e)
+{
+    int64_t rounds = e->attempt / e->config->endpoint_count;
+    int32_t limit = e->ever_up ? e->config->reconnect_attempts : e->config->initial_connect_attempts;
+    if (!e->ever_up && limit == 0)
+        limit = 1;
+    return limit < 0 || rounds < limit;
+}
+
+static void dial_first(rai_engine *e)
+{
+    int endpoint = (int)((e->endpoint + e->attempt) % e->config->endpoint_count);
+    e->retry_at = RAI_NEVER;
+    e->first = rai_link_dial(e, endpoint);
+    if (e->first == NULL)
+        e->retry_at = e->now + 10 * RAI_MS; /* out of memory: soon again */
+}
+
+static void announce_retry(rai_engine *e)
+{
+    const struct rai_endpoint *endpoint =
+        &e->config->endpoints[(e->endpoint + e->attempt) % e->config->endpoint_count];
+    struct rai_event event = {.kind = RA_EVENT_RETRYING, .attempt = e->attempt + 1, .fault = e->last_fault};
+    event.delay_ms = (e->retry_at - e->now) / RAI_MS;
+    snprintf(event.text, sizeof event.text, "%.200s:%u", endpoint->host, (unsigned)endpoint->port);
+    rai_event_push(e, &event);
+}
+
+static void lose_adrift(rai_engine *e)
+{
+    struct rai_fault why;
+    rai_fault_set(&why, RA_E_GAVE_UP, "the session could not be asked for again: %.150s", e->last_fault.text);
+    for (rai_session *s = e->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        if (s->state == RAI_S_ADRIFT)
+            rai_session_lose(s, &why);
+    }
+}
+
+/* A first link is wanted and there is none: now, after a pause, or never. */
+static void schedule(rai_engine *e, bool quick)
+{
+    if (e->first != NULL || e->retry_at != RAI_NEVER || e->dead || e->shut)
+        return;
+    if (!attempts_left(e)) {
+        if (e->main != NULL) {
+            lose_adrift(e);
+            return;
+        }
+        struct rai_fault why = e->last_fault;
+        rai_engine_die(e, &why);
+        return;
+    }
+    bool new_round = e->attempt > 0 && e->attempt % e->config->endpoint_count == 0;
+    if (quick || !new_round)
+        e->retry_at = e->now;
+    else
+        pause_before_round(e);
+    if (e->ever_up || e->attempt > 0)
+        announce_retry(e);
+    if (e->retry_at <= e->now)
+        dial_first(e);
+    else
+        rai_wake_at(e, e->retry_at);
+}
+
+static bool busy(const rai_session *s)
+{
+    return s->state == RAI_S_ASKED || s->state == RAI_S_BARRIER || s->state == RAI_S_SETTLED ||
+           s->state == RAI_S_REASKED;
+}
+
+struct census {
+    int adrift, adrift_stuck, busy, asked, barriers, on_first, unmade;
+};
+
+static struct census count_sessions(const rai_engine *e)
+{
+    struct census c = {0};
+    for (const rai_session *s = e->sessions; s != NULL; s = s->next) {
+        if (s->state == RAI_S_ADRIFT && s->stuck == 0)
+            c.adrift++;
+        else if (s->state == RAI_S_ADRIFT)
+            c.adrift_stuck++;
+        c.busy += busy(s);
+        c.asked += s->state == RAI_S_ASKED;
+        c.barriers += busy(s) && s->had_barrier;
+        c.on_first += s->link != NULL && s->link == e->first;
+        c.unmade += s->state == RAI_S_NEW || s->state == RAI_S_REFUSED || s->state == RAI_S_SETTLED;
+    }
+    return c;
+}
+
+static void ask_for_sessions(rai_engine *e, struct census *c)
+{
+    bool one_stuck = c->busy > 0 || c->adrift > 0; /* a stuck one goes last, and alone */
+    for (rai_session *s = e->sessions; s != NULL; s = s->next) {
+        if (s->state != RAI_S_ADRIFT || (s->stuck > 0 && one_stuck))
+            continue;
+        one_stuck = true;
+        rai_session_event(s, RAI_EV_ASK, 0, NULL);
+    }
+    *c = count_sessions(e);
+}
+
+static void establish_main(rai_engine *e, struct rai_link *l)
+{
+    struct rai_link *known = l->node_id[0] != '\0' || e->first == NULL ? l : e->first;
+    e->main = l;
+    e->other_node = e->node_id[0] != '\0' && known->node_id[0] != '\0' && strcmp(e->node_id, known->node_id) != 0;
+    if (known->node_id[0] != '\0')
+        memcpy(e->node_id, known->node_id, sizeof e->node_id);
+    if (known->version > 0 && (e->ever_up || !e->version_known))
+        e->version = known->version;
+    e->endpoint = l->endpoint;
+    e->attempt = 0;
+    e->quick_retries = 0;
+    e->delay = e->config->retry_interval * RAI_MS;
+    e->ever_up = true;
+    rai_count(e, RA_STAT_LINKS, 1);
+    rai_op_end(e->start_op, RA_OUTCOME_CONFIRMED, NULL);
+    rai_op_unref(e->start_op);
+    e->start_op = NULL;
+}
+
+static void decide_main(rai_engine *e, const struct census *c)
+{
+    if (e->main != NULL || !rai_link_usable(e->first))
+        return;
+    if (c->barriers > 0 && e->further == NULL) {
+        e->further = rai_link_dial(e, e->first->endpoint);
+        return;
+    }
+    if (e->further != NULL || c->asked > 0 || c->adrift > 0 || e->first->state != RAI_LINK_UP)
+        return;
+    struct rai_link *l = e->first;
+    establish_main(e, l);
+    e->first = NULL;
+}
+
+static void move_to_main(rai_engine *e)
+{
+    for (rai_session *s = e->sessions, *next; s != NULL && rai_link_usable(e->main); s = next) {
+        next = s->next;
+        if (s->state == RAI_S_SETTLED || s->state == RAI_S_NEW || s->state == RAI_S_REFUSED)
+            rai_session_event(s, RAI_EV_MOVE, 0, NULL);
+    }
+}
+
+static void clean_up(rai_engine *e)
+{
+    struct census c = count_sessions(e);
+    if (e->main == NULL)
+        return;
+    if (e->first != NULL && e->first->state != RAI_LINK_DIALING && c.on_first == 0 && c.adrift + c.adrift_stuck == 0) {
+        rai_link_doom(e->first);
+        e->first = NULL;
+    }
+    if (c.adrift + c.adrift_stuck > 0)
+        schedule(e, false);
+}
+
+void rai_recovery_step(rai_engine *e)
+{
+    if (e->dead || e->shut || e->stepping)
+        return;
+    e->stepping = true; /* what the steps below cause is seen by the steps themselves */
+    struct census c = count_sessions(e);
+    if (rai_link_usable(e->first) && c.adrift + c.adrift_stuck > 0)
+        ask_for_sessions(e, &c);
+    decide_main(e, &c);
+    if (e->main != NULL && c.unmade > 0)
+        move_to_main(e);
+    clean_up(e);
+    e->stepping = false;
+}
+
+void rai_recovery_link_up(struct rai_link *l)
+{
+    rai_engine *e = l->e;
+    if (l == e->further) {
+        e->further = NULL;
+        establish_main(e, l);
+    }
+    rai_recovery_step(e);
+}
+
+static void sessions_lose(rai_engine *e, const struct rai_link *l)
+{
+    for (rai_session *s = e->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        if (s->link == l)
+            rai_session_event(s, RAI_EV_LINK_LOST, 0, NULL);
+    }
+}
+
+static void drop_link(rai_engine *e, struct rai_link **which)
+{
+    struct rai_link *l = *which;
+    *which = NULL;
+    if (l == NULL)
+        return;
+    rai_link_doom(l);
+    sessions_lose(e, l);
+}
+
+void rai_recovery_link_lost(struct rai_link *l, const struct rai_fault *why)
+{
+    rai_engine *e = l->e;
+    bool main = l == e->main;
+    bool was_first = l == e->first || l == e->further;
+    if ((!main && !was_first) || e->dead)
+        return;
+    bool stepping = e->stepping;
+    e->stepping = true;
+    struct census c = count_sessions(e);
+    bool cut_recovery = c.busy > 0;
+    if (cut_recovery)
+        rai_count(e, RA_STAT_RECOVERIES_CUT, 1);
+    e->last_fault = *why;
+    bool worked = l->heard;
+    if (main) {
+        rai_count(e, RA_STAT_LINKS_LOST, 1);
+        rai_event_simple(e, RA_EVENT_DISCONNECTED, NULL, why);
+    }
+    /* without the main (or the coming main) link nothing asked for on the first one can go on; the other way it can */
+    if (main || l == e->further) {
+        drop_link(e, &e->main);
+        drop_link(e, &e->further);
+    }
+    drop_link(e, &e->first);
+    e->stepping = stepping;
+    if (e->shut)
+        return;
+    bool quick = main && !cut_recovery;
+    if (!quick && worked && e->quick_retries < RAI_QUICK_RETRIES) {
+        e->quick_retries++;
+        quick = true;
+    } else if (!quick) {
+        e->attempt++;
+    }
+    c = count_sessions(e);
+    if (e->main == NULL || c.adrift + c.adrift_stuck > 0)
+        schedule(e, quick);
+}
+
+/* Barriers that were not answered in time: again, under the next name, on the same link. */
+static void tick_session(rai_session *s, int64_t now)
+{
+    if (s->state != RAI_S_BARRIER)
+        return;
+    if (s->barrier_deadline > now) {
+        rai_wake_at(s->e, s->barrier_deadline);
+        return;
+    }
+    if (s->barrier_out)
+        s->barrier_wait = 2 * s->barrier_wait < RAI_BARRIER_MAX_US ? 2 * s->barrier_wait : RAI_BARRIER_MAX_US;
+    next_barrier(s);
+}
+
+void rai_recovery_tick(rai_engine *e, int64_t now)
+{
+    for (rai_session *s = e->sessions; s != NULL; s = s->next)
+        tick_session(s, now);
+    if (e->retry_at <= now)
+        dial_first(e);
+    else if (e->retry_at != RAI_NEVER)
+        rai_wake_at(e, e->retry_at);
+}
+
+void rai_engine_die(rai_engine *e, const struct rai_fault *why)
+{
+    if (e->dead)
+        return;
+    struct rai_fault fault = *why;
+    bool stepping = e->stepping;
+    e->stepping = true;
+    e->dead = true;
+    e->fault = fault;
+    e->retry_at = RAI_NEVER;
+    e->main = e->first = e->further = NULL;
+    for (struct rai_link *l = e->links; l != NULL; l = l->next)
+        rai_link_doom(l);
+    for (rai_session *s = e->sessions, *next; s != NULL; s = next) {
+        next = s->next;
+        rai_session_unlink(s);
+        rai_session_lose(s, &fault);
+    }
+    rai_op_end(e->start_op, RA_OUTCOME_NOT_DONE, &fault);
+    rai_op_unref(e->start_op);
+    e->start_op = NULL;
+    if (!e->shut)
+        rai_event_simple(e, RA_EVENT_GAVE_UP, NULL, &fault);
+    e->stepping = stepping;
+}

@@ -1,0 +1,296 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/internal.h"
+
+/*
+ * Recreation: the broker does not know the session any more, so there is a new one: a new epoch with a new log. First go
+ * the frames that set it up again, numbered and answered like any others; then what survives of the old log.
+ *
+ *   kind                          unwritten        written                 answered
+ *   send, auto-commit             requeued         unknown                 done
+ *   work of a transaction         dropped, not done (the transaction is rollback-only)
+ *   commit                        not done         unknown                 done
+ *   acknowledgement               not done         unknown                 done       (their deliveries come again)
+ *   create / delete queue         requeued         unknown                 done
+ *   query, create address, flush  requeued         requeued (harmless)     done
+ *   create consumer               part of the set-up
+ *   stop, rollback, close consumer  done: the new session begins so
+ *   close session                 requeued         done (see recovery.c)
+ *   credits, start, producers     part of the set-up
+ */
+
+enum fate { FATE_DROP, FATE_REQUEUE, FATE_DONE, FATE_NOT_DONE, FATE_UNKNOWN, FATE_SETUP };
+
+static const struct {
+    int type;
+    enum fate unwritten, written;
+} fates[] = {
+    {RAI_SESS_SEND, FATE_REQUEUE, FATE_UNKNOWN},
+    {RAI_SESS_COMMIT, FATE_NOT_DONE, FATE_UNKNOWN},
+    {RAI_SESS_ACKNOWLEDGE, FATE_NOT_DONE, FATE_UNKNOWN},
+    {RAI_SESS_INDIVIDUAL_ACKNOWLEDGE, FATE_NOT_DONE, FATE_UNKNOWN},
+    {RAI_CREATE_QUEUE_V2, FATE_REQUEUE, FATE_UNKNOWN},
+    {RAI_DELETE_QUEUE, FATE_REQUEUE, FATE_UNKNOWN},
+    {RAI_SESS_QUEUEQUERY, FATE_REQUEUE, FATE_REQUEUE},
+    {RAI_SESS_BINDINGQUERY, FATE_REQUEUE, FATE_REQUEUE},
+    {RAI_CREATE_ADDRESS, FATE_REQUEUE, FATE_REQUEUE},
+    {RAI_SESS_XA_GET_TIMEOUT, FATE_REQUEUE, FATE_REQUEUE},
+    {RAI_SESS_CREATECONSUMER, FATE_SETUP, FATE_SETUP},
+    {RAI_SESS_STOP, FATE_DONE, FATE_DONE},
+    {RAI_SESS_ROLLBACK, FATE_DONE, FATE_DONE},
+    {RAI_SESS_CONSUMER_CLOSE, FATE_DONE, FATE_DONE},
+    {RAI_SESS_CLOSE, FATE_REQUEUE, FATE_DONE},
+};
+
+static enum fate fate_of(const rai_session *s, int type, bool written, const struct rai_pending *entry)
+{
+    if (type == RAI_SESS_SEND && s->transacted)
+        return FATE_NOT_DONE;
+    if (type == RAI_CREATE_QUEUE_V2 && entry != NULL && entry->subject != NULL)
+        return FATE_REQUEUE; /* of routeCheck=create, where "exists already" is as good */
+    for (size_t i = 0; i < sizeof fates / sizeof *fates; i++)
+        if (fates[i].type == type)
+            return written ? fates[i].written : fates[i].unwritten;
+    return FATE_DROP;
+}
+
+/* The old epoch while it is being worked off. */
+struct old_epoch {
+    struct rai_log log;
+    struct rai_pendings pendings;
+    uint64_t index;
+    int32_t version;
+    int64_t unknown, requeued;
+    bool failed; /* out of memory */
+};
+
+static void end_entry(rai_session *s, struct rai_pending *entry, enum fate fate, const struct rai_fault *why)
+{
+    int outcome = fate == FATE_DONE ? RA_OUTCOME_CONFIRMED : fate == FATE_UNKNOWN ? RA_OUTCOME_UNKNOWN : RA_OUTCOME_NOT_DONE;
+    const struct rai_fault *fault = fate == FATE_DONE ? NULL : why;
+    entry->ended = true;
+    if (entry->tagged)
+        rai_outcome_push(s, entry->as.tag, outcome, fault);
+    else
+        rai_op_end(entry->as.op, outcome, fault);
+    s->unknown += outcome == RA_OUTCOME_UNKNOWN;
+    s->not_done += outcome == RA_OUTCOME_NOT_DONE;
+    if (entry->type == RAI_SESS_CONSUMER_CLOSE) {
+        rai_consumer *c = entry->subject;
+        c->close_pending = false;
+        rai_consumer_ended(c, NULL);
+    }
+}
+
+static bool requeue(rai_session *s, struct old_epoch *old, const uint8_t *frame, size_t size,
+                    const struct rai_pending *entry)
+{
+    old->requeued++;
+    if (rai_frame_type(frame) == RAI_SESS_CLOSE)
+        return rai_session_log_close(s, entry->as.op);
+    if (rai_frame_type(frame) != RAI_SESS_SEND || old->version == s->version)
+        return rai_session_append(s, frame, size, entry);
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_send_transcoded(&d.w, d.size, frame, size, old->version, s->version);
+    return rai_draft_commit(&d, entry);
+}
+
+static void explain(const rai_session *s, int type, enum fate fate, struct rai_fault *why)
+{
+    if (s->transacted && fate == FATE_NOT_DONE)
+        rai_fault_set(why, RA_E_ROLLED_BACK, "the session was recreated: the transaction was rolled back");
+    else if (fate == FATE_NOT_DONE)
+        rai_fault_set(why, RA_E_NOT_DONE, "the session was recreated before the command was sent");
+    else
+        rai_fault_set(why, RA_E_OUTCOME_UNKNOWN, "the session was recreated before the answer to %s came",
+                      rai_packet_name(type));
+}
+
+static void forget_send(rai_session *s, struct old_epoch *old, enum fate fate)
+{
+    if (fate == FATE_REQUEUE)
+        return; /* still ours to do */
+    s->forgets--;
+    s->unknown += fate == FATE_UNKNOWN;
+    s->not_done += fate == FATE_NOT_DONE;
+    old->unknown += fate == FATE_UNKNOWN;
+}
+
+static bool crosses_correlation(const struct old_epoch *old, const rai_session *s)
+{
+    return (old->version < 130) != (s->version < 130);
+}
+
+static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, const uint8_t *frame, size_t size,
+                     struct rai_pending *entry)
+{
+    struct rai_fault why;
+    int type = rai_frame_type(frame);
+    enum fate fate = fate_of(s, type, offset + size <= old->log.written, entry);
+    if (type == RAI_SESS_SEND && fate == FATE_REQUEUE && crosses_correlation(old, s))
+        fate = FATE_NOT_DONE; /* a broker that cannot match its answers to our sends, or the other way round */
+    explain(s, type, fate, &why);
+    if (entry == NULL && type == RAI_SESS_SEND)
+        forget_send(s, old, fate);
+    if (fate == FATE_REQUEUE)
+        old->failed |= !requeue(s, old, frame, size, entry);
+    else if (entry != NULL && fate != FATE_SETUP)
+        end_entry(s, entry, fate, &why);
+    if (entry != NULL && fate == FATE_UNKNOWN)
+        old->unknown++;
+}
+
+static void survivors(rai_session *s, struct old_epoch *old)
+{
+    uint64_t at = old->log.confirmed;
+    while (at < old->log.end) {
+        size_t size;
+        const uint8_t *frame = rai_log_frame(&old->log, at, &size);
+        struct rai_pending *entry = rai_pendings_by_offset(&old->pendings, at);
+        bool ended = entry != NULL && entry->ended;
+        if (!rai_log_is_hole(&old->log, at) && !ended)
+            survivor(s, old, at, frame, size, entry);
+        at += size;
+    }
+}
+
+/* What the broker had confirmed already: done, even if the answer is missing. */
+static void confirmed_entries(rai_session *s, struct old_epoch *old)
+{
+    for (uint64_t i = old->pendings.head; i < old->pendings.tail; i++) {
+        struct rai_pending *entry = rai_pendings_at(&old->pendings, i);
+        if (entry->offset >= old->log.confirmed)
+            break;
+        if (entry->ended || entry->type == RAI_SESS_CREATECONSUMER)
+            continue;
+        struct rai_fault why;
+        bool data = entry->type == RAI_SESS_QUEUEQUERY || entry->type == RAI_SESS_BINDINGQUERY;
+        rai_fault_set(&why, RA_E_OUTCOME_UNKNOWN, "the session was recreated before the answer came");
+        end_entry(s, entry, data ? FATE_UNKNOWN : FATE_DONE, &why);
+        if (data && entry->subject != NULL)
+            rai_producer_route_step(entry->subject, NULL, &why);
+    }
+}
+
+static rai_op *op_of_consumer(const struct old_epoch *old, const rai_consumer *c)
+{
+    for (uint64_t i = old->pendings.head; i < old->pendings.tail; i++) {
+        const struct rai_pending *entry = rai_pendings_at(&old->pendings, i);
+        if (entry->type == RAI_SESS_CREATECONSUMER && entry->subject == c && !entry->ended)
+            return entry->as.op;
+    }
+    return NULL;
+}
+
+static bool set_up_consumer(rai_consumer *c, rai_op *op)
+{
+    rai_consumer_clear(c, false);
+    c->opened = false; /* its credits follow the answer */
+    c->owed = 0;
+    c->credit_out = false;
+    c->acked = c->delivered;
+    return rai_consumer_log_create(c, op);
+}
+
+static bool set_up(rai_session *s, const struct old_epoch *old)
+{
+    bool fine = true;
+    rai_producer_recreated(s);
+    for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
+        if (!c->closing && c->fault.code == RA_OK)
+            fine = set_up_consumer(c, op_of_consumer(old, c)) && fine;
+    if (s->started)
+        fine = rai_session_log_start(s) && fine;
+    for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
+        if (!c->closing)
+            rai_consumer_reattached(c);
+    return fine;
+}
+
+static void new_epoch(rai_session *s)
+{
+    rai_log_init(&s->log, &s->e->pool);
+    s->pendings = (struct rai_pendings){0};
+    s->lost_answers.count = 0;
+    s->barriers_unanswered.count = 0;
+    s->barrier_out = s->barrier_answered = false;
+    s->request_in_flight = false;
+    s->gate_index = 0;
+    s->answered_end = 0;
+    s->received = UINT32_MAX;
+    s->received_bytes = 0;
+    s->rollbacks = 0;
+    s->close_logged = false;
+    s->stuck = 0;
+    s->ask_wait = RAI_ASK_FIRST_US;
+    s->epoch++;
+    if (s->transacted && s->work)
+        s->rollback_only = true;
+}
+
+void rai_session_recreate(rai_session *s, struct rai_link *l)
+{
+    struct old_epoch old = {.log = s->log, .pendings = s->pendings, .version = s->version};
+    struct rai_event event = {.kind = RA_EVENT_RECREATED, .session = s->owner, .failed_over = s->e->other_node};
+    (void)l;
+    new_epoch(s);
+    s->version = s->e->version;
+    old.failed = !set_up(s, &old);
+    confirmed_entries(s, &old);
+    survivors(s, &old);
+    rai_log_destroy(&old.log);
+    rai_pendings_destroy(&old.pendings);
+    rai_count(s->e, RA_STAT_RECREATED, 1);
+    event.count = old.unknown;
+    event.requeued = old.requeued;
+    rai_event_push(s->e, &event);
+    if (old.failed) {
+        struct rai_fault why;
+        rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory while recreating the session");
+        rai_session_lose(s, &why);
+    }
+}
+
+/* --- the end without a successor --- */
+
+static void end_forgets(rai_session *s)
+{
+    uint64_t at = s->log.confirmed;
+    while (at < s->log.end) {
+        size_t size;
+        struct rai_send_tail tail;
+        const uint8_t *frame = rai_log_frame(&s->log, at, &size);
+        bool forget = rai_frame_type(frame) == RAI_SESS_SEND && !rai_log_is_hole(&s->log, at) &&
+                      rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
+        if (forget && at + size <= s->log.written)
+            s->unknown++;
+        else if (forget)
+            s->not_done++;
+        at += size;
+    }
+    s->forgets = 0;
+}
+
+void rai_session_end_all(rai_session *s, const struct rai_fault *why)
+{
+    end_forgets(s);
+    for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
+        if (i < s->pendings.head)
+            continue;
+        struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
+        bool written = entry->end <= s->log.written;
+        struct rai_fault fault = *why;
+        if (entry->ended)
+            continue;
+        if (entry->type == RAI_SESS_CLOSE) {
+            rai_entry_good(s, entry, NULL); /* closed is what it is now */
+            continue;
+        }
+        if (written)
+            fault.code = RA_E_OUTCOME_UNKNOWN;
+        rai_entry_bad(s, entry, written ? RA_OUTCOME_UNKNOWN : RA_OUTCOME_NOT_DONE, &fault);
+    }
+    rai_log_clear(&s->log);
+}
