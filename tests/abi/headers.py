@@ -8,13 +8,16 @@ DECLARATION = re.compile(r"^RA_API\b[^;{]*?\b(\w+)\s*\([^;{]*\)[^;{]*;", re.M)
 
 
 def declarations(path):
-    """(function, line, text of the comment that ends right above its declaration or "")"""
+    """(function, line, its comment or ""). Declarations that follow each other without a gap share the comment above."""
     text = path.read_text()
+    end, comment = 0, ""
     for match in DECLARATION.finditer(text):
-        above = text[:match.start()].rstrip(" \t")
-        comment = ""
-        if above.endswith("*/\n") and not above.endswith("\n\n"):
-            comment = above[above.rindex("/*"):]
+        between = text[end:match.start()]
+        if between.endswith("*/\n"):
+            comment = between[between.rindex("/*"):]
+        elif "\n\n" in between or not end:
+            comment = ""
+        end = match.end()
         yield match[1], text.count("\n", 0, match.start()) + 1, comment
 
 
