@@ -8,10 +8,17 @@
 /*
  * Errors.
  *
- * Every function that can fail returns 0 (or a count) when it worked and a negative RA_E_ code when it did not. Detail
- * is in an optional last parameter `ra_error **err`: pass NULL if you do not want it; otherwise it is set to NULL on
- * success and to an object of yours on failure, to be freed with ra_error_free(). The codes are stable and grouped by
- * what a caller does next; the sentences are for people and may change.
+ * Every function that can fail returns 0 (or a count) when it worked and a negative RA_E_ code when it did
+ * not. Detail is in an optional last parameter `ra_error **err`: pass NULL if you do not want it; otherwise
+ * it is set to NULL on success and to an object of yours on failure, to be freed with ra_error_free(). The
+ * codes are stable and grouped by what a caller does next; the sentences are for people and may change.
+ *
+ * Three codes can come from nearly every function and are not repeated at each: RA_E_ARGUMENT (NULL where
+ * something is needed, text that is not UTF-8, a number out of range; the sentence names the argument),
+ * RA_E_NO_MEMORY, and, from everything that belongs to a connection, RA_E_FORKED in a child of fork().
+ *
+ * Life: an error is a value of its own, made for the caller; it refers to nothing and may be kept. Errors of
+ * events are borrowed from the event. Threads: an error never changes, so any number of threads may read one.
  */
 
 /* X(name, number, sentence) */
@@ -67,17 +74,76 @@ enum ra_error_code { RA_OK = 0, RA_ERROR_MAP(RA_ERROR_ENUM) };
 
 typedef struct ra_error ra_error;
 
+/* The name of a code as it is written in programs: "RA_E_TIMEOUT"; "RA_OK" for 0, "unknown" for other
+ * numbers. A constant.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    nothing: the text is a constant
+ * Errors:  none
+ * Since:   1.0
+ */
 RA_API const char *ra_error_code_name(int32_t code);
 
+/* The code, RA_OK for NULL.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    nothing
+ * Errors:  none
+ * Since:   1.0
+ */
 RA_API int32_t ra_error_code(const ra_error *error);
+
+/* Texts, UTF-8, never NULL: the code's name; the sentence for people; HOST:PORT of the broker it is about;
+ * what the broker said about it in its own words. The last two are empty when there is nothing to say. With
+ * NULL: those of RA_OK.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    nothing: the text is borrowed until ra_error_free()
+ * Errors:  none
+ * Since:   1.0
+ */
 RA_API const char *ra_error_name(const ra_error *error);
 RA_API const char *ra_error_message(const ra_error *error);
 RA_API const char *ra_error_endpoint(const ra_error *error);
-RA_API int32_t ra_error_broker_code(const ra_error *error);
 RA_API const char *ra_error_broker_text(const ra_error *error);
+
+/* The number in the broker's exception (its ActiveMQExceptionType: 100 is QUEUE_DOES_NOT_EXIST), -1 when the
+ * error is not the broker's.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    nothing
+ * Errors:  none
+ * Since:   1.0
+ */
+RA_API int32_t ra_error_broker_code(const ra_error *error);
+
+/* What a program does next, each 1 or 0 (0 for NULL). Retriable: the same call, made again later, may well
+ * work. Fatal: the object will not work again. Outcome unknown: the work may have been done or may still be
+ * done, so that doing it again may double it; also set on RA_E_TIMEOUT and RA_E_INTERRUPTED of a blocking
+ * form whose request was written.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    nothing
+ * Errors:  none
+ * Since:   1.0
+ */
 RA_API int ra_error_is_retriable(const ra_error *error);
 RA_API int ra_error_is_fatal(const ra_error *error);
 RA_API int ra_error_is_outcome_unknown(const ra_error *error);
+
+/* Ends an error. NULL is fine.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    takes the error and every text borrowed from it
+ * Errors:  none
+ * Since:   1.0
+ */
 RA_API void ra_error_free(ra_error *error);
 
 #endif
