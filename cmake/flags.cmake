@@ -21,5 +21,6 @@ target_compile_options(reattach_test_flags INTERFACE ${common_warnings})
 target_link_libraries(reattach_test_flags INTERFACE reattach_link_flags)
 
 add_library(reattach_flags INTERFACE)
-target_compile_options(reattach_flags INTERFACE -Wpedantic -Wconversion)
+target_compile_options(reattach_flags INTERFACE -Wpedantic -Wconversion
+    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=) # the same library from every directory, and a baseline without paths
 target_link_libraries(reattach_flags INTERFACE reattach_test_flags)
