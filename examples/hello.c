@@ -1,30 +1,66 @@
-/* Sends a message to a queue and receives it again. hello [URL] */
+/* Sends a message to a queue and receives it again, through lost connections if need be. hello [URL] */
 #include <reattach/reattach.h>
 #include <stdio.h>
 
-static int hello(ra_session *session, ra_error **err)
+/* A failure listener: hears when the session was moved to a new connection, recreated, or lost. */
+static void on_failure(void *user, const ra_event *event)
+{
+    (void)user;
+    fprintf(stderr, "hello: session %s\n", ra_event_kind_name(ra_event_kind(event)));
+}
+
+static int send(ra_producer *producer, ra_error **err)
+{
+    ra_message *message = NULL;
+    int rc = ra_message_new(RA_MESSAGE_TEXT, &message, err);
+
+    if (rc == 0)
+        rc = ra_message_set_text(message, "hello", 5, err);
+    if (rc == 0)
+        rc = ra_message_set_int(message, "seq", 1, err);
+    if (rc == 0)
+        rc = ra_producer_send(producer, NULL, message, err);
+    ra_message_unref(message);
+    return rc;
+}
+
+static int receive(ra_connection *connection, ra_consumer *consumer, ra_error **err)
+{
+    ra_message *message = NULL;
+    const char *text = "";
+    size_t size = 0;
+    int rc;
+
+    while ((rc = ra_consumer_receive(consumer, 5000, RA_WAIT_EVENTS, &message, err)) == RA_RECEIVED_EVENTS)
+        ra_connection_dispatch(connection, 0, NULL); /* listeners run here and nowhere else */
+    if (rc == RA_RECEIVED)
+        rc = ra_message_get_text(message, &text, &size, err);
+    else if (rc == RA_RECEIVED_NONE)
+        printf("nothing came\n");
+    if (message != NULL && rc == 0)
+        rc = ra_consumer_acknowledge(consumer, message, err);
+    if (message != NULL && rc == 0)
+        printf("received: %.*s\n", (int)size, text);
+    ra_message_unref(message);
+    return rc;
+}
+
+static int hello(ra_connection *connection, ra_session *session, ra_error **err)
 {
     ra_producer *producer = NULL;
     ra_consumer *consumer = NULL;
-    ra_message *out = NULL, *in = NULL;
-    const char *text = NULL;
-    size_t size = 0;
-    int rc = -1;
+    int rc = ra_session_create_queue(session, "hello", NULL, RA_ROUTING_ANYCAST, RA_QUEUE_TEMPORARY, NULL, err);
 
-    if (ra_session_create_queue(session, "hello", NULL, RA_ROUTING_ANYCAST, RA_QUEUE_TEMPORARY, NULL, err) < 0 ||
-        ra_producer_open(session, "hello", &producer, err) < 0 ||
-        ra_consumer_open(session, "hello", NULL, 0, -2, &consumer, err) < 0 || ra_session_start(session, err) < 0 ||
-        ra_message_new(RA_MESSAGE_TEXT, &out, err) < 0 || ra_message_set_text(out, "hello", 5, err) < 0 ||
-        ra_message_set_int(out, "seq", 1, err) < 0 || ra_producer_send(producer, NULL, out, err) < 0)
-        goto out;
-    if (ra_consumer_receive(consumer, 5000, 0, &in, err) == RA_RECEIVED &&
-        ra_message_get_text(in, &text, &size, err) == 0 && ra_consumer_acknowledge(consumer, in, err) == 0) {
-        printf("received: %.*s\n", (int)size, text);
-        rc = 0;
-    }
-out:
-    ra_message_unref(in);
-    ra_message_unref(out);
+    if (rc == 0)
+        rc = ra_producer_open(session, "hello", &producer, err);
+    if (rc == 0)
+        rc = ra_consumer_open(session, "hello", NULL, 0, -2, &consumer, err);
+    if (rc == 0)
+        rc = ra_session_start(session, err);
+    if (rc == 0)
+        rc = send(producer, err);
+    if (rc == 0)
+        rc = receive(connection, consumer, err);
     ra_consumer_free(consumer);
     ra_producer_free(producer);
     return rc;
@@ -39,13 +75,15 @@ int main(int argc, char **argv)
     int rc = ra_connection_open(url, NULL, 5000, &connection, &err);
 
     if (rc == 0)
+        rc = ra_connection_listen(connection, NULL, RA_EVENTS_FAILURE, on_failure, NULL, NULL, NULL, &err);
+    if (rc == 0)
         rc = ra_session_open(connection, RA_SESSION_AUTO_COMMIT, &session, &err);
     if (rc == 0)
-        rc = hello(session, &err);
+        rc = hello(connection, session, &err);
     if (rc == 0)
         rc = ra_connection_close(connection, 5000, NULL, NULL, &err);
     if (rc != 0)
-        fprintf(stderr, "hello: %s\n", err != NULL ? ra_error_message(err) : "no message came");
+        fprintf(stderr, "hello: %s\n", ra_error_message(err));
     ra_error_free(err);
     ra_session_free(session);
     ra_connection_free(connection);
