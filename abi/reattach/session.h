@@ -63,7 +63,8 @@ RA_API const char *ra_routing_type_name(int32_t routing_type);
  */
 RA_API int ra_session_open(ra_connection *connection, int32_t mode, ra_session **session_out, ra_error **err);
 
-/* The same without waiting. The session may be used at once; if the operation ends badly it is of no use.
+/* The same without waiting. The session can be used when the operation has ended well (before: RA_E_STATE);
+ * if it ended badly, free it.
  *
  * Thread:  any thread
  * Blocks:  no
@@ -305,7 +306,7 @@ RA_API int ra_session_query_address_begin(ra_session *session, const char *addre
  */
 RA_API int ra_producer_open(ra_session *session, const char *address, ra_producer **producer_out, ra_error **err);
 
-/* The same without waiting. The producer may be used at once.
+/* The same without waiting. The producer can be used when the operation has ended well (before: RA_E_STATE).
  *
  * Thread:  any thread
  * Blocks:  no
@@ -427,7 +428,7 @@ enum ra_consumer_flags { RA_CONSUMER_BROWSE = 1 /* messages stay in the queue */
 RA_API int ra_consumer_open(ra_session *session, const char *queue, const char *filter, int32_t flags,
                             int32_t window_bytes, ra_consumer **consumer_out, ra_error **err);
 
-/* The same without waiting. The consumer may be used at once.
+/* The same without waiting. Receiving may begin at once.
  *
  * Thread:  any thread
  * Blocks:  no

@@ -11,6 +11,7 @@ static int begin(struct rai_call *call, ra_connection *connection, ra_error **er
     call->connection = connection;
     call->client = connection->client;
     call->err = err;
+    call->fault.code = RA_OK;
     call->releases = NULL;
     call->last = false;
     code = rai_client_enter(call->client, &call->fault);
@@ -59,7 +60,11 @@ int rai_call_end(struct rai_call *call, int code)
     }
     if (call->last)
         destroy(call->connection);
-    return code < 0 ? rai_error_out(call->err, &call->fault) : code;
+    if (code >= 0)
+        return code;
+    if (call->fault.code != code) /* refused without a story */
+        rai_fault_set(&call->fault, code, "%s", rai_fault_sentence(code));
+    return rai_error_out(call->err, &call->fault);
 }
 
 int64_t rai_call_now(const struct rai_call *call)
