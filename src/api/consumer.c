@@ -130,6 +130,7 @@ int ra_consumer_close(ra_consumer *consumer, ra_error **err)
 {
     struct rai_call call;
     rai_op *op = NULL;
+    bool waits;
     int code;
 
     rai_error_begin(err);
@@ -138,11 +139,10 @@ int ra_consumer_close(ra_consumer *consumer, ra_error **err)
     if ((code = rai_call_begin(&call, consumer->session->connection, err)) < 0)
         return code;
     consumer->refs++;
-    if (rai_client_in_dispatch(call.client)) /* goes on without us */
-        code = rai_consumer_close(consumer->engine, rai_call_now(&call), NULL, &call.fault);
-    else
-        code = rai_call_finish(&call, rai_consumer_close(consumer->engine, rai_call_now(&call), &op, &call.fault),
-                               op, RAI_FOREVER);
+    waits = !rai_client_in_dispatch(call.client); /* else it goes on without us */
+    code = rai_consumer_close(consumer->engine, rai_call_now(&call), waits ? &op : NULL, &call.fault);
+    if (waits)
+        code = rai_call_finish(&call, code, op, RAI_FOREVER);
     drop(&call, consumer);
     return rai_call_end(&call, code);
 }
