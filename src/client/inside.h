@@ -58,6 +58,7 @@ struct waiter {
     } on;
     int32_t flags;
     bool interrupted;
+    bool asleep; /* on its condition, and nobody has signalled it */
     bool woken; /* was told to look at its result: no candidate for the lead */
 };
 

@@ -54,10 +54,11 @@ static int result(const rai_client *c, const struct waiter *w)
 
 void rai_wait_notify(rai_client *c, struct waiter *w)
 {
-    if (w == c->leader && c->polling) {
+    if (w == c->leader && c->polling)
         rai_drive_kick(c);
-        return;
-    }
+    if (!w->asleep)
+        return; /* it looks before it sleeps */
+    w->asleep = false;
     rai_client_yield(c, RAI_POINT_SIGNAL);
     c->sys->cond_signal(c->sys->ctx, &w->cond);
 }
@@ -126,9 +127,11 @@ static void sleep_once(rai_client *c, struct waiter *w, int64_t limit)
         rai_drive_kick(c);
     }
     rai_client_yield(c, RAI_POINT_WAIT);
+    w->asleep = true;
     c->locked = false;
     c->sys->cond_wait(c->sys->ctx, &w->cond, &c->mutex, limit);
     c->locked = true;
+    w->asleep = false;
 }
 
 static int wait_enlisted(rai_client *c, struct waiter *w, int64_t until)

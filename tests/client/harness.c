@@ -108,7 +108,7 @@ rai_session *harness_session(rai_client *c)
     rai_session *s = NULL;
     rai_op *op = NULL;
     enter(c);
-    done(c, rai_session_open(rai_client_engine(c), false, NULL, rai_client_now(c), &s, &op, NULL), op, "session");
+    done(c, rai_session_open(rai_client_engine(c), false, c, rai_client_now(c), &s, &op, NULL), op, "session");
     done(c, rai_session_start(s, rai_client_now(c), NULL), NULL, "start");
     rai_client_leave(c);
     return s;

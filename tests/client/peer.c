@@ -120,6 +120,12 @@ static void put_null(struct rai_writer *w, size_t size, int64_t channel, int64_t
     rai_put_i64(w, correlation);
 }
 
+static void put_xa_timeout(struct rai_writer *w, size_t size, int64_t channel)
+{
+    rai_put_header(w, RAI_SESS_XA_GET_TIMEOUT_RESP, channel, size);
+    rai_put_i32(w, 60);
+}
+
 static void put_queue(struct rai_writer *w, size_t size, int64_t channel)
 {
     rai_put_header(w, RAI_SESS_QUEUEQUERY_RESP_V3, channel, size);
@@ -324,6 +330,9 @@ static void on_session_frame(struct peer *p, struct connection *c, struct rai_fr
     case RAI_DELETE_QUEUE:
         ANSWER(c, put_null(&w, size, f->channel, RAI_NO_CORRELATION));
         break;
+    case RAI_SESS_XA_GET_TIMEOUT:
+        ANSWER(c, put_xa_timeout(&w, size, f->channel));
+        break;
     case RAI_SESS_QUEUEQUERY:
         ANSWER(c, put_queue(&w, size, f->channel));
         break;
@@ -472,6 +481,7 @@ static void *peer_main(void *arg)
             uint64_t count;
             (void)!read(p->wake, &count, sizeof count);
         }
+        stall = stall || atomic_load(&p->stall);
         bool cut = atomic_exchange(&p->cut, false);
         for (int i = 0; i < CONNECTIONS; i++) {
             struct connection *c = &p->connections[i];
