@@ -384,7 +384,9 @@ static struct census count_sessions(const rai_engine *e)
         c.busy += busy(s);
         c.asked += s->state == RAI_S_ASKED;
         c.barriers += busy(s) && s->had_barrier;
-        c.on_first += s->link != NULL && s->link == e->first;
+        /* Also while asked for again: the broker takes a session's channel off the old link a moment before its failure
+         * listener, and an end of that link in between closes the session (ServerSessionPacketHandler 2.44). */
+        c.on_first += (s->link != NULL && s->link == e->first) || s->state == RAI_S_REASKED;
         c.unmade += s->state == RAI_S_NEW || s->state == RAI_S_REFUSED || s->state == RAI_S_SETTLED;
     }
     return c;
