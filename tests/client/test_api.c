@@ -102,6 +102,7 @@ Test(client_api, a_message__goes_and_comes, .init = set_up, .fini = tear_down)
     GOOD(ra_consumer_acknowledge(consumer, got, &err));
     GOOD(ra_session_flush(session, 10000, &err));
     ra_message_unref(got);
+    GOOD(ra_consumer_receive(consumer, 0, 0, &got, &err));
     cr_assert_eq(ra_consumer_receive(consumer, 0, 0, &got, NULL), RA_RECEIVED_NONE);
     cr_assert_null(got);
     cr_assert_eq(ra_consumer_receive(consumer, 20, 0, &got, NULL), RA_RECEIVED_NONE);
@@ -144,7 +145,7 @@ Test(client_api, a_blocking_send_without_an_answer__may_still_happen, .init = se
 {
     ra_error *err = NULL;
 
-    open_all("callTimeout=100");
+    open_all("callTimeout=100&producerWindowSize=-1");
     peer_mute(peer, true);
     cr_assert_eq(ra_producer_send(producer, NULL, message, &err), RA_E_TIMEOUT, "%s", ra_error_message(err));
     cr_assert_eq(ra_error_is_outcome_unknown(err), 1);
@@ -330,7 +331,7 @@ Test(client_api, an_operation_that_outlives_everything__can_still_be_asked, .ini
 {
     ra_operation *operation;
 
-    open_all("");
+    open_all("producerWindowSize=-1");
     GOOD(ra_producer_send_begin(producer, NULL, message, &operation, &err));
     GOOD(ra_connection_close(connection, 10000, NULL, NULL, &err));
     free_all();
@@ -488,7 +489,7 @@ Test(client_api, inside_a_listener__all_but_waiting_is_allowed, .init = set_up, 
 {
     struct heard heard[3] = { { .act = act_table }, { 0 }, { 0 } };
 
-    open_all("");
+    open_all("producerWindowSize=-1");
     listen_to(&heard[0], session, RA_EVENT_MASK(RA_EVENT_RECREATED));
     listen_to(&heard[2], session, RA_EVENT_MASK(RA_EVENT_RECREATED)); /* behind it, closed before its turn */
     heard[0].other = heard[2].listener;

@@ -29,7 +29,10 @@ enum { WORKERS = 4, STEPS = 24, TAGS = WORKERS * STEPS, WAIT_MS = 120000, SOON_M
 struct schedule {
     uint64_t seed;
     atomic_ullong count;
-    int laziness; /* of 100 points, how many are slept at */
+    int laziness;         /* of 100 points, how many are slept at */
+    void *(*run)(void *); /* of the background thread, which may outlive its client's handle */
+    void *arg;
+    atomic_int threads;
 };
 
 static uint64_t mix(uint64_t x)
@@ -105,6 +108,23 @@ static void schedule_cond_wait(void *ctx, pthread_cond_t *cond, pthread_mutex_t 
     rai_sys_default.cond_wait(NULL, cond, mutex, until_us);
 }
 
+static void *schedule_thread(void *arg)
+{
+    struct schedule *s = arg;
+    void *result = s->run(s->arg);
+    atomic_fetch_sub(&s->threads, 1);
+    return result;
+}
+
+static int schedule_thread_start(void *ctx, pthread_t *thread, void *(*run)(void *), void *arg)
+{
+    struct schedule *s = ctx;
+    s->run = run;
+    s->arg = arg;
+    atomic_fetch_add(&s->threads, 1);
+    return rai_sys_default.thread_start(NULL, thread, schedule_thread, s);
+}
+
 static struct rai_sys schedule_table(struct schedule *s)
 {
     struct rai_sys sys = rai_sys_default;
@@ -113,6 +133,7 @@ static struct rai_sys schedule_table(struct schedule *s)
     sys.read = schedule_read;
     sys.write = schedule_write;
     sys.cond_wait = schedule_cond_wait;
+    sys.thread_start = schedule_thread_start;
     sys.yield = schedule_yield;
     return sys;
 }
@@ -351,9 +372,13 @@ static void run_seed(uint64_t seed)
         pthread_join(workers[i].thread, NULL);
     settle(&scene);
     if (seed % 3 == 0)
-        rai_client_free(scene.client); /* a thread goes on to its own end, with this table: wait for it */
+        rai_client_free(scene.client); /* its thread goes on to its own end, with this table */
     else
         harness_close(scene.client);
+    while (atomic_load(&scene.schedule.threads) > 0) {
+        check_soon(&scene, began, "the thread of a freed client does not end");
+        harness_sleep_ms(1);
+    }
     check_soon(&scene, began, "the round took too long");
 }
 
