@@ -87,7 +87,7 @@ static void too_slow(int number)
 
 static const struct plain_settings *suite_settings(const char *name)
 {
-    static const struct plain_settings none = {.sentinel_ = 0};
+    static const struct plain_settings none = { .sentinel_ = 0 };
     for (const struct plain_suite *suite = suites; suite != NULL; suite = suite->next) {
         if (strcmp(suite->name, name) == 0)
             return &suite->settings;

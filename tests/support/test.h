@@ -8,16 +8,17 @@
  *         cr_assert_eq(2 + 2, 4, "told %d", 5);
  *     }
  *
- * Normally this is Criterion: every test in a process of its own. Criterion 2.4.1 has two holes, and both are closed here:
+ * Normally this is Criterion: every test in a process of its own. Criterion 2.4.1 has two holes, and both are closed
+ * here:
  *
  *   - it hides leaks from the exit status under AddressSanitizer: so every test, after its .fini, asks the leak checker
  *     and fails when something was lost;
- *   - it aborts under ThreadSanitizer: with REATTACH_PLAIN_RUNNER (preset tsan) the same tests run one after the other in
- *     one process, through support/plain_runner.c. A failing assertion ends its test by longjmp on the test's own thread,
- *     and the process on any other thread.
+ *   - it aborts under ThreadSanitizer: with REATTACH_PLAIN_RUNNER (preset tsan) the same tests run one after the other
+ * in one process, through support/plain_runner.c. A failing assertion ends its test by longjmp on the test's own
+ * thread, and the process on any other thread.
  *
- * The plain runner knows the classic assertions listed in support/plain_runner.h; tests stay within that list. A .timeout
- * is in seconds; the plain runner gives TEST_SLOWER times as much.
+ * The plain runner knows the classic assertions listed in support/plain_runner.h; tests stay within that list. A
+ * .timeout is in seconds; the plain runner gives TEST_SLOWER times as much.
  */
 #ifndef REATTACH_TESTS_TEST_H
 #define REATTACH_TESTS_TEST_H
@@ -60,9 +61,9 @@
 int __lsan_do_recoverable_leak_check(void);
 
 /*
- * Criterion only counts what fails in the test's own phase, and a leak is one only after the fixtures were undone: so they
- * are undone at the end of that phase, and Criterion's teardown finds nothing left to do. After a failed assertion none of
- * this runs, and Criterion undoes them as always.
+ * Criterion only counts what fails in the test's own phase, and a leak is one only after the fixtures were undone: so
+ * they are undone at the end of that phase, and Criterion's teardown finds nothing left to do. After a failed assertion
+ * none of this runs, and Criterion undoes them as always.
  */
 static inline void test_undo(void *data) /* by memcpy: Criterion's copy of it is not aligned */
 {
@@ -87,17 +88,17 @@ static inline void test_finish(void)
 
 /* Criterion's own, with test_finish() behind the body. */
 #undef CR_TEST_TRAMPOLINE_
-#define CR_TEST_TRAMPOLINE_(Category, Name)                                                                            \
-    static void CR_IDENTIFIER_(Category, Name, body)(void)                                                             \
-    {                                                                                                                  \
-        CR_IDENTIFIER_(Category, Name, impl)();                                                                        \
-        test_finish();                                                                                                 \
-    }                                                                                                                  \
-    static inline void CR_IDENTIFIER_(Category, Name, jmp)(void)                                                       \
-    {                                                                                                                  \
-        criterion_internal_test_setup();                                                                               \
-        criterion_internal_test_main(CR_IDENTIFIER_(Category, Name, body));                                            \
-        criterion_internal_test_teardown();                                                                            \
+#define CR_TEST_TRAMPOLINE_(Category, Name)                                    \
+    static void CR_IDENTIFIER_(Category, Name, checked)(void)                  \
+    {                                                                          \
+        CR_IDENTIFIER_(Category, Name, impl)();                                \
+        test_finish();                                                         \
+    }                                                                          \
+    static inline void CR_IDENTIFIER_(Category, Name, jmp)(void)               \
+    {                                                                          \
+        criterion_internal_test_setup();                                       \
+        criterion_internal_test_main(CR_IDENTIFIER_(Category, Name, checked)); \
+        criterion_internal_test_teardown();                                    \
     }
 #endif
 #endif
