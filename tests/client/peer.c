@@ -182,7 +182,7 @@ static void put_marker(struct rai_writer *w, size_t size, const struct consumer 
         rai_put_u8(w, (uint8_t)key[i]);
         rai_put_u8(w, 0);
     }
-    rai_put_u8(w, 6); /* long */
+    rai_put_u8(w, 7); /* long */
     rai_put_i64(w, sequence);
     rai_put_i64(w, to->id);
     rai_put_i32(w, 0);

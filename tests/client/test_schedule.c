@@ -22,7 +22,7 @@
 #include "peer.h"
 #include "support/test.h"
 
-enum { WORKERS = 4, STEPS = 24, TAGS = WORKERS * STEPS, WAIT_MS = 120000, SOON_MS = 20000 };
+enum { WORKERS = 4, STEPS = 24, TAGS = WORKERS * STEPS, WAIT_MS = 120000, SOON_MS = 10000 };
 
 /* --- the seed's decisions ---------------------------------------------------------------------------------------- */
 
