@@ -33,16 +33,9 @@ void rai_call_begin_free(struct rai_call *call, ra_connection *connection)
     begin(call, connection, NULL);
 }
 
-/* Nobody has a handle any more. What is left of sessions are those that were leaving. */
 static void destroy(ra_connection *connection)
 {
     rai_client_free(connection->client);
-    while (connection->sessions != NULL) {
-        ra_session *session = connection->sessions;
-
-        connection->sessions = session->next;
-        rai_free(session);
-    }
     rai_free(connection->options);
     rai_free(connection);
 }
@@ -122,6 +115,8 @@ int rai_call_hand_out(struct rai_call *call, int code, rai_op *op, ra_operation 
 
 void rai_connection_drop(struct rai_call *call)
 {
-    if (--call->connection->refs == 0)
-        call->last = true;
+    if (--call->connection->refs > 0)
+        return;
+    rai_sessions_forget(call);
+    call->last = true;
 }

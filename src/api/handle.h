@@ -129,6 +129,8 @@ ra_session *rai_session_hold(ra_session *session);
 void rai_session_drop(struct rai_call *call, ra_session *session);
 /* Frees sessions that have left. */
 void rai_session_sweep(struct rai_call *call);
+/* The connection ends: the same for those that have not left yet. */
+void rai_sessions_forget(struct rai_call *call);
 
 /* Listeners: closes those of a session (NULL: all), see listener.c. */
 void rai_listeners_close(struct rai_call *call, const ra_session *session);

@@ -49,6 +49,12 @@ void rai_session_sweep(struct rai_call *call)
     }
 }
 
+void rai_sessions_forget(struct rai_call *call)
+{
+    while (call->connection->sessions != NULL)
+        unlink_session(call, call->connection->sessions);
+}
+
 /* The last handle is gone. Without a close before, it is begun now and the session stays listed until it has ended. */
 static void retire(struct rai_call *call, ra_session *session)
 {

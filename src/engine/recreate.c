@@ -258,6 +258,8 @@ void rai_session_recreate(rai_session *s, struct rai_link *l)
 static void end_forgets(rai_session *s)
 {
     uint64_t at = s->log.confirmed;
+    if (s->forgets == 0)
+        return; /* also when ending the close of a session leads here a second time */
     while (at < s->log.end) {
         size_t size;
         struct rai_send_tail tail;
