@@ -418,23 +418,25 @@ static void write_page(FILE *out)
                 ra_option_range(i), ra_option_text(i));
 }
 
-/* The page in the source tree, found upwards from where the test runs. */
+/* The page in the source tree, found from where this file was compiled, or else upwards from where the test runs. */
 static FILE *open_page(const char *mode)
 {
-    char path[256] = "docs/options.md";
+    char path[512] = __FILE__;
+    char *slash = strrchr(path, '/');
+    FILE *page;
 
-    for (int i = 0; i < 6; i++) {
-        char above[256] = "../";
-        FILE *file = fopen(path, "r");
-
-        if (file != NULL && strcmp(mode, "r") != 0) {
-            fclose(file);
-            file = fopen(path, mode);
-        }
-        if (file != NULL)
-            return file;
-        strcat(above, path);
-        strcpy(path, above);
+    if (slash != NULL) {
+        snprintf(slash, sizeof path - (size_t)(slash - path), "/../../docs/options.md");
+        if ((page = fopen(path, mode)) != NULL)
+            return page;
+    }
+    for (int up = 0; up < 6; up++) {
+        path[0] = 0;
+        for (int i = 0; i < up; i++)
+            strcat(path, "../");
+        strcat(path, "docs/options.md");
+        if ((page = fopen(path, mode)) != NULL)
+            return page;
     }
     cr_assert_fail("docs/options.md was not found");
     return NULL;
