@@ -92,6 +92,16 @@ int rai_fault_set_broker(struct rai_fault *fault, int32_t broker_code, const cha
     return code;
 }
 
+void rai_fault_about(struct rai_fault *fault, const char *name)
+{
+    size_t have = strlen(fault->text);
+    if (name == NULL || strstr(fault->text, name) != NULL || have + 3 > sizeof fault->text) {
+        return;
+    }
+    memcpy(fault->text + have, ": ", 2);
+    copy_cut(fault->text + have + 2, sizeof fault->text - have - 2, name, strlen(name));
+}
+
 #define SENTENCE(name, number, sentence) \
     case number:                         \
         return sentence;

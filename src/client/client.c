@@ -141,6 +141,19 @@ int rai_client_new(const struct rai_config *config, const struct rai_sys *sys, r
 
 /* --- open -------------------------------------------------------------------------------------------------------- */
 
+/* Out of time: which peer, and what it had said so far, if anything. */
+static void explain_time_out(rai_client *c, struct rai_fault *fault)
+{
+    const struct rai_fault *last = rai_engine_last_fault(c->engine);
+    char endpoint[RAI_FAULT_ENDPOINT];
+    rai_endpoint_text(endpoint, sizeof endpoint, c->config.endpoints[0].host, c->config.endpoints[0].port);
+    if (last->code == RA_OK)
+        rai_fault_set(fault, RA_E_TIMEOUT, "no connection to %s in time: the peer has not answered", endpoint);
+    else
+        rai_fault_set(fault, RA_E_TIMEOUT, "no connection in time; the last attempt: %.180s", last->text);
+    memcpy(fault->endpoint, last->endpoint[0] != '\0' ? last->endpoint : endpoint, sizeof endpoint);
+}
+
 /* The thread starts behind the first link: until then the opener drives, and a connection that never was leaves no
  * thread behind. */
 static int open_locked(rai_client *c, int64_t until, struct rai_fault *fault)
@@ -150,6 +163,8 @@ static int open_locked(rai_client *c, int64_t until, struct rai_fault *fault)
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory for a connection");
     int rc = rai_client_wait_op(c, op, until, 0, fault);
     rai_op_unref(op);
+    if (rc == RA_E_TIMEOUT && fault)
+        explain_time_out(c, fault);
     if (rc == 0 && !c->config.manual_drive)
         rc = rai_drive_start_thread(c, fault);
     return rc;

@@ -72,12 +72,40 @@ static void rolled_back(rai_session *s)
     }
 }
 
-static void request_over(rai_session *s, const struct rai_pending *entry)
+bool rai_entry_may_be_refused(const struct rai_pending *entry)
 {
-    if (entry->correlation != RAI_NO_CORRELATION)
-        return;
-    s->request_in_flight = false; /* the next one may be written */
-    if (s->state == RAI_S_OPEN)
+    if (entry->correlation == RAI_NO_CORRELATION || entry->risky)
+        return true;
+    const struct rai_credit *account = entry->subject;
+    return entry->type == RAI_SESS_SEND && account != NULL && !account->proven;
+}
+
+static void address_proven(rai_session *s, struct rai_credit *account, bool good)
+{
+    if (account->proven && !good)
+        s->gate_index = s->pendings.head; /* what was thought harmless is no longer */
+    account->proven = good;
+}
+
+static void commit_proven(rai_session *s, bool good)
+{
+    s->commits_proven = good;
+    for (struct rai_credit *account = s->credits; account != NULL; account = account->next) {
+        if (account->in_transaction)
+            address_proven(s, account, good);
+        account->in_transaction = false;
+    }
+}
+
+/* An entry ends by the broker's word: what may be pipelined from now on, and what it held back may be written. */
+static void entry_over(rai_session *s, const struct rai_pending *entry, bool good)
+{
+    bool held = rai_entry_may_be_refused(entry);
+    if (entry->type == RAI_SESS_SEND && entry->subject != NULL)
+        address_proven(s, entry->subject, good);
+    else if (entry->type == RAI_SESS_COMMIT)
+        commit_proven(s, good);
+    if (held && s->state == RAI_S_OPEN)
         rai_session_due(s, RAI_DUE_DATA);
 }
 
@@ -122,7 +150,7 @@ void rai_entry_good(rai_session *s, struct rai_pending *entry, const struct rai_
     }
     if (done.ended)
         return;
-    request_over(s, &done);
+    entry_over(s, &done, true);
     follow_up(s, &done, frame);
     /* a consumer's close or a query may have been handed its result: only now does the waiter hear of it */
     entry = rai_pendings_by_offset(&s->pendings, done.offset);
@@ -141,7 +169,7 @@ void rai_entry_bad(rai_session *s, struct rai_pending *entry, int outcome, const
     struct rai_pending done = *entry;
     if (done.ended)
         return;
-    request_over(s, &done);
+    entry_over(s, &done, false);
     end_work(s, entry, outcome, fault);
     rai_entries_pop(s);
     switch (done.type) {
@@ -189,11 +217,9 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
         if (entry->tagged || entry->ended || entry->as.op != op)
             continue;
         bool structural = entry->type == RAI_SESS_ROLLBACK || entry->type == RAI_SESS_CLOSE;
-        bool in_flight = s->request_in_flight;
         if (structural || !rai_entry_cancel(s, entry))
             return;
         rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, fault);
-        s->request_in_flight = in_flight; /* another request's */
         return;
     }
     if (s->fresh && s->open_op == op && s->state == RAI_S_NEW)
@@ -313,14 +339,15 @@ void rai_session_settle(rai_session *s, uint32_t n)
 
 /* --- answers --- */
 
+/* There is at most one: see the gate in plan.c. */
 static struct rai_pending *request_in_flight(rai_session *s)
 {
-    if (!s->request_in_flight)
-        return NULL;
     for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
         struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
-        if (!entry->ended && entry->correlation == RAI_NO_CORRELATION)
-            return entry;
+        if (entry->ended || entry->correlation != RAI_NO_CORRELATION)
+            continue;
+        bool out = s->state == RAI_S_OPEN ? entry->offset < s->log.planned : entry->end <= s->log.written;
+        return out ? entry : NULL;
     }
     return NULL;
 }
@@ -388,10 +415,28 @@ static int barrier_exception(rai_session *s, const char *text)
     return rai_numbers_remove(&s->barriers_unanswered, (int64_t)number) ? 1 : -1;
 }
 
+/* What the request was about: the broker's text does not always tell. */
+static const char *name_of(const struct rai_pending *entry)
+{
+    const rai_consumer *c = entry->subject;
+    const rai_producer *p = entry->subject;
+    const struct rai_credit *account = entry->subject;
+    if (c != NULL && (entry->type == RAI_SESS_CREATECONSUMER || entry->type == RAI_SESS_CONSUMER_CLOSE))
+        return c->queue;
+    if (account != NULL && entry->type == RAI_SESS_SEND)
+        return account->address;
+    if (p != NULL)
+        return p->address;
+    return !entry->tagged && entry->as.op != NULL ? entry->as.op->name : NULL;
+}
+
 static bool rejected(rai_session *s, struct rai_pending *entry, int32_t code, const char *text)
 {
     struct rai_fault why;
     rai_fault_set_broker(&why, code, text, strlen(text));
+    rai_fault_about(&why, name_of(entry));
+    if (s->link != NULL)
+        rai_link_name_endpoint(s->link, &why);
     if (!rai_log_make_hole(&s->log, entry->offset)) {
         rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory");
         rai_session_lose(s, &why); /* without the hole every later number would be wrong */

@@ -76,6 +76,11 @@ bool rai_engine_dead(const rai_engine *e)
     return e->dead;
 }
 
+const struct rai_fault *rai_engine_last_fault(const rai_engine *e)
+{
+    return &e->last_fault;
+}
+
 const struct rai_fault *rai_engine_fault(const rai_engine *e)
 {
     return &e->fault;

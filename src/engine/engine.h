@@ -47,6 +47,7 @@ void rai_engine_shut(rai_engine *e, int64_t now);
 bool rai_engine_connected(const rai_engine *e); /* a main link is established */
 bool rai_engine_dead(const rai_engine *e);      /* gave up or shut: nothing will ever move again */
 const struct rai_fault *rai_engine_fault(const rai_engine *e); /* why it is dead */
+const struct rai_fault *rai_engine_last_fault(const rai_engine *e); /* of the link or attempt lost last; or RA_OK */
 
 /* --- links ------------------------------------------------------------------------------------------------------ */
 

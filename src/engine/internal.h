@@ -47,7 +47,7 @@ struct rai_op {
     rai_session *session;       /* NULL for the connection's own */
     struct rai_consumer *forced; /* a forced delivery waits on this consumer */
     ra_queue_info *info;
-    char *name; /* of a query, to ask again */
+    char *name; /* of the queue or address that it is about: to ask again, and for the fault */
 };
 
 rai_op *rai_op_new(rai_engine *e, rai_session *s, int64_t now); /* one reference for the engine, one for the caller */
@@ -138,6 +138,8 @@ struct rai_credit {
     struct rai_credit *next;
     int32_t balance, arriving; /* bytes of message blobs */
     bool full;                 /* the broker said the address is full */
+    bool proven;               /* the last answer to a send there was good: more of them may be pipelined */
+    bool in_transaction;       /* got sends in the present transaction */
     int users;                 /* producers bound to it */
     size_t address_size;
     char address[];
@@ -158,6 +160,7 @@ struct rai_session {
 
     bool transacted, started, closing, close_logged, released;
     bool work;          /* in the present transaction */
+    bool commits_proven; /* the last commit was good */
     bool rollback_only;
     int rollbacks;      /* under way: START waits for them */
     bool fresh;         /* never opened so far */
@@ -170,8 +173,7 @@ struct rai_session {
     struct rai_pendings pendings;
     struct rai_numbers lost_answers;
     int64_t correlation; /* last one used */
-    bool request_in_flight;
-    uint64_t gate_index;   /* first entry that may be a request not yet planned */
+    uint64_t gate_index;   /* no entry before it holds back what is behind it */
     uint64_t answered_end; /* log offset behind the last frame whose good answer came: the broker counted all before */
     int64_t forgets;     /* fire-and-forget sends not yet confirmed */
     int64_t tagged;      /* tagged sends without outcome */
@@ -347,7 +349,9 @@ void rai_link_tick(struct rai_link *l, int64_t now);
 bool rai_link_ask(struct rai_link *l, rai_session *s, int type); /* remembers a request of channel 1 */
 void rai_link_forget_session(rai_engine *e, rai_session *s);
 void rai_link_free(struct rai_link *l);
+void rai_link_name_endpoint(const struct rai_link *l, struct rai_fault *fault); /* unless it has one */
 bool rai_link_usable(const struct rai_link *l);
+void rai_link_name_endpoint(const struct rai_link *l, struct rai_fault *fault); /* unless it names one */
 
 /* Marks a session as having something to write on its link. */
 void rai_session_due(rai_session *s, unsigned what);
@@ -422,6 +426,8 @@ void rai_session_confirmed(rai_session *s, uint32_t n);
 void rai_entry_good(rai_session *s, struct rai_pending *entry, const struct rai_frame *frame);
 void rai_entry_bad(rai_session *s, struct rai_pending *entry, int outcome, const struct rai_fault *fault);
 void rai_entries_pop(rai_session *s);
+/* Nothing is written behind such an entry before it has ended. */
+bool rai_entry_may_be_refused(const struct rai_pending *entry);
 /* The end of a recovery: n is the true count. */
 void rai_session_settle(rai_session *s, uint32_t n);
 /* Cancels an entry that was never written; false when it was. */

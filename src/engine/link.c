@@ -86,14 +86,19 @@ void rai_link_doom(struct rai_link *l)
     l->state = RAI_LINK_DOOMED;
 }
 
+void rai_link_name_endpoint(const struct rai_link *l, struct rai_fault *fault)
+{
+    const struct rai_endpoint *endpoint = &l->e->config->endpoints[l->endpoint];
+    if (fault->endpoint[0] == '\0')
+        snprintf(fault->endpoint, sizeof fault->endpoint, "%.60s:%u", endpoint->host, (unsigned)endpoint->port);
+}
+
 void rai_link_fail(struct rai_link *l, const struct rai_fault *why)
 {
     if (l->state == RAI_LINK_DOOMED)
         return;
     struct rai_fault fault = *why;
-    const struct rai_endpoint *endpoint = &l->e->config->endpoints[l->endpoint];
-    if (fault.endpoint[0] == '\0')
-        snprintf(fault.endpoint, sizeof fault.endpoint, "%.60s:%u", endpoint->host, (unsigned)endpoint->port);
+    rai_link_name_endpoint(l, &fault);
     rai_link_doom(l);
     rai_recovery_link_lost(l, &fault);
 }
@@ -133,9 +138,18 @@ void rai_engine_dial_failed(rai_engine *e, uint32_t link, const struct rai_fault
 void rai_engine_link_lost(rai_engine *e, uint32_t link, const struct rai_fault *why, int64_t now)
 {
     struct rai_link *l = rai_link_of(e, link);
+    struct rai_fault fault = *why;
     e->now = now;
-    if (l != NULL)
-        rai_link_fail(l, why);
+    if (l == NULL)
+        return;
+    bool ended = why->code == RA_E_LINK_CLOSED || why->code == RA_E_LINK_LOST;
+    if (l->state == RAI_LINK_GREETING && !l->heard && ended) {
+        /* whether a peer that hangs up at once shows as a reset or as an end of file is chance: one code for both */
+        rai_fault_set(&fault, RA_E_LINK_CLOSED, "the peer accepted the connection and closed it without a word");
+        rai_link_name_endpoint(l, &fault);
+        rai_fault_about(&fault, fault.endpoint);
+    }
+    rai_link_fail(l, &fault);
 }
 
 bool rai_engine_next_hangup(rai_engine *e, uint32_t *link)
@@ -507,6 +521,7 @@ static void create_refused(struct rai_link *l, const struct rai_frame *f)
         return;
     }
     rai_fault_set_broker(&fault, code, text, strlen(text));
+    rai_link_name_endpoint(l, &fault);
     if (code == BROKER_INCOMPATIBLE && l->e->version > RAI_VERSION_MIN && !l->e->version_known) {
         l->e->version--; /* an older broker: the next lower number, on the same link */
         if (s != NULL)

@@ -16,10 +16,11 @@ struct rai_pending {
         uint64_t tag;
         struct rai_op *op; /* a reference; NULL for work of the engine's own */
     } as;
-    void *subject; /* consumer or producer the request is about, or NULL */
+    void *subject; /* what it is about: consumer, producer (route), credit account (send); or NULL */
     int8_t type;   /* packet type */
     bool tagged;   /* as.tag, else as.op */
     bool ended;
+    bool risky; /* a commit that may be refused */
     bool answered; /* ended by its own answer, so the broker counted it */
 };
 

@@ -152,42 +152,32 @@ static bool plan_controls(struct rai_link *l, int64_t now)
 
 /* --- data --- */
 
-/* Where a session's plan must stop: an uncorrelated request waits until the one before it is answered, because nothing
- * else tells their answers apart. */
-static uint64_t gate(rai_session *s, bool *opens)
+/*
+ * Where a session's plan must stop: behind the first command that is unanswered and may be refused. The broker does not
+ * count a refused command, and it can lose the refusal while it moves the session. As long as such a command is the last
+ * one written this does no harm: it is not in the count, so it is written again, and refused again. With others behind it
+ * every number after it would be one off. Requests without a correlation need the gate in any case: nothing else tells
+ * their answers apart. What has been proven good (see rai_entry_may_be_refused) is pipelined.
+ */
+static uint64_t gate(rai_session *s)
 {
     struct rai_pendings *p = &s->pendings;
     if (s->gate_index < p->head)
         s->gate_index = p->head;
     for (; s->gate_index < p->tail; s->gate_index++) {
-        struct rai_pending *entry = rai_pendings_at(p, s->gate_index);
-        if (entry->correlation != RAI_NO_CORRELATION || entry->ended || entry->offset < s->log.planned)
-            continue;
-        if (s->request_in_flight) {
-            *opens = false;
-            return entry->offset;
-        }
-        size_t size;
-        rai_log_frame(&s->log, entry->offset, &size);
-        *opens = true;
-        return entry->offset + size;
+        const struct rai_pending *entry = rai_pendings_at(p, s->gate_index);
+        if (!entry->ended && rai_entry_may_be_refused(entry))
+            return entry->end;
     }
-    *opens = false;
     return UINT64_MAX;
 }
 
 static bool plan_run(struct rai_link *l, rai_session *s, size_t *turn)
 {
-    bool opens;
-    uint64_t limit = gate(s, &opens);
     struct rai_piece piece = {.session = s};
-    piece.size = rai_log_plan(&s->log, limit, &piece.at);
-    if (opens && s->log.planned >= limit) {
-        s->request_in_flight = true;
-        s->gate_index++;
-    }
+    piece.size = rai_log_plan(&s->log, gate(s), &piece.at);
     if (piece.size == 0)
-        return opens && s->log.planned >= limit;
+        return false;
     piece.end = s->log.planned;
     l->plan[l->plan_count++] = piece;
     *turn += piece.size;

@@ -408,12 +408,12 @@ static void count_send(rai_session *s, enum rai_send_mode mode)
     }
 }
 
-static int log_send(rai_producer *p, const ra_message *m, struct rai_send *send, enum rai_send_mode mode, uint64_t tag,
-                    rai_op *op, struct rai_fault *fault)
+static int log_send(rai_producer *p, const ra_message *m, struct rai_send *send, struct rai_credit *account,
+                    enum rai_send_mode mode, uint64_t tag, rai_op *op, struct rai_fault *fault)
 {
     rai_session *s = p->s;
     struct rai_pending pending = {
-        .type = RAI_SESS_SEND, .correlation = send->correlation, .tagged = mode == RAI_SEND_TAGGED};
+        .type = RAI_SESS_SEND, .correlation = send->correlation, .subject = account, .tagged = mode == RAI_SEND_TAGGED};
     if (pending.tagged)
         pending.as.tag = tag;
     else
@@ -426,6 +426,7 @@ static int log_send(rai_producer *p, const ra_message *m, struct rai_send *send,
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     if (send->respond && send->correlation != RAI_NO_CORRELATION)
         s->correlation = send->correlation;
+    account->in_transaction = s->transacted;
     count_send(s, mode);
     return RA_OK;
 }
@@ -460,7 +461,7 @@ int rai_producer_send(rai_producer *p, const char *address, const ra_message *m,
         return rc;
     rai_op *op = mode == RAI_SEND_OP ? rai_op_new(s->e, s, now) : NULL;
     rc = mode == RAI_SEND_OP && op == NULL ? rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory")
-                                           : log_send(p, m, &send, mode, tag, op, fault);
+                                           : log_send(p, m, &send, credit, mode, tag, op, fault);
     if (rc < 0) {
         if (s->e->config->producer_window >= 0)
             credit->balance += (int32_t)cost;

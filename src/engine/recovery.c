@@ -117,8 +117,6 @@ static void release(rai_session *s)
     if (!s->had_barrier)
         rai_count(e, RA_STAT_BARRIERS_SKIPPED, 1);
     rai_log_rewind(&s->log);
-    s->request_in_flight = false;
-    s->gate_index = s->pendings.head;
     s->stuck = 0;
     s->ask_wait = RAI_ASK_FIRST_US;
     rai_event_push(e, &event);

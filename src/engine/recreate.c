@@ -216,7 +216,6 @@ static void new_epoch(rai_session *s)
     s->lost_answers.count = 0;
     s->barriers_unanswered.count = 0;
     s->barrier_out = s->barrier_answered = false;
-    s->request_in_flight = false;
     s->gate_index = 0;
     s->answered_end = 0;
     s->received = UINT32_MAX;

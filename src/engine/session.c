@@ -465,6 +465,15 @@ static int refuse_commit(rai_session *s, rai_op **op_out, struct rai_fault *faul
     return ended_op(s, RA_OUTCOME_NOT_DONE, &why, op_out, fault);
 }
 
+/* A transaction in which nothing is new is as good as the one before. */
+static bool may_be_refused(const rai_session *s)
+{
+    for (const struct rai_credit *account = s->credits; account != NULL; account = account->next)
+        if (account->in_transaction && !account->proven)
+            return true;
+    return !s->commits_proven;
+}
+
 int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_fault *fault)
 {
     int rc = begin(s, now, fault);
@@ -479,9 +488,14 @@ int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d))
         rai_put_commit(&d.w, d.size, s->channel, s->version, correlation);
-    rc = rai_session_request(&d, RAI_SESS_COMMIT, correlation, rai_op_new(s->e, s, now), NULL, op_out, fault);
-    if (rc < 0)
-        return rc;
+    rai_op *op = rai_op_new(s->e, s, now);
+    struct rai_pending pending = {.type = RAI_SESS_COMMIT, .correlation = correlation, .as.op = op};
+    pending.risky = may_be_refused(s);
+    if (op == NULL || !rai_draft_commit(&d, &pending)) {
+        rai_op_discard(op);
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    }
+    rai_op_hand_out(op, op_out);
     if (correlation != RAI_NO_CORRELATION)
         s->correlation = correlation;
     s->work = false;
@@ -515,6 +529,17 @@ int64_t rai_session_unsettled(const rai_session *s)
 
 /* --- addresses and queues --- */
 
+/* An op that knows what it asks about: to ask again, and for the sentence when it is refused. */
+static rai_op *op_about(rai_session *s, const char *name)
+{
+    rai_op *op = rai_op_new(s->e, s, s->e->now);
+    if (op != NULL && (op->name = rai_strdup(name)) == NULL) {
+        rai_op_discard(op);
+        return NULL;
+    }
+    return op;
+}
+
 int rai_session_create_address(rai_session *s, const char *address, bool multicast, bool anycast, int64_t now,
                                rai_op **op_out, struct rai_fault *fault)
 {
@@ -524,7 +549,7 @@ int rai_session_create_address(rai_session *s, const char *address, bool multica
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d))
         rai_put_create_address(&d.w, d.size, s->channel, address, multicast, anycast, true, false);
-    return request(&d, RAI_CREATE_ADDRESS, op_out, fault);
+    return rai_session_request(&d, RAI_CREATE_ADDRESS, RAI_NO_CORRELATION, op_about(s, address), NULL, op_out, fault);
 }
 
 int rai_session_create_queue(rai_session *s, const char *queue, const char *address, int routing_type, int flags,
@@ -547,7 +572,7 @@ int rai_session_create_queue(rai_session *s, const char *queue, const char *addr
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d))
         rai_put_create_queue(&d.w, d.size, s->channel, &q);
-    return request(&d, RAI_CREATE_QUEUE_V2, op_out, fault);
+    return rai_session_request(&d, RAI_CREATE_QUEUE_V2, RAI_NO_CORRELATION, op_about(s, queue), NULL, op_out, fault);
 }
 
 int rai_session_delete_queue(rai_session *s, const char *queue, int64_t now, rai_op **op_out, struct rai_fault *fault)
@@ -558,18 +583,14 @@ int rai_session_delete_queue(rai_session *s, const char *queue, int64_t now, rai
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d))
         rai_put_delete_queue(&d.w, d.size, s->channel, queue);
-    return request(&d, RAI_DELETE_QUEUE, op_out, fault);
+    return rai_session_request(&d, RAI_DELETE_QUEUE, RAI_NO_CORRELATION, op_about(s, queue), NULL, op_out, fault);
 }
 
 static int query(rai_session *s, int type, const char *name, rai_op **op_out, struct rai_fault *fault)
 {
-    rai_op *op = rai_op_new(s->e, s, s->e->now);
-    char *copy = op != NULL ? rai_strdup(name) : NULL;
-    if (copy == NULL) {
-        rai_op_discard(op);
+    rai_op *op = op_about(s, name);
+    if (op == NULL)
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
-    }
-    op->name = copy;
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d)) {
         if (type == RAI_SESS_QUEUEQUERY)

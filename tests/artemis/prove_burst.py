@@ -1,0 +1,80 @@
+"""Bursts of pipelined durable sends, cut in every way: nothing lost, nothing doubled, one outcome each."""
+import itertools
+import sys
+import tempfile
+
+from proof import Proof
+from storm import Broker, judge_lanes, run
+
+COLUMNS = ["cut", "disk", "sessions", "threads", "cuts", "second cuts", "messages", "unanswered at a cut", "n2 > n1",
+           "replayed", "answers lost", "answers doubled", "barriers", "skipped", "rejected", "unknown", "lost",
+           "doubled", "out of order"]
+
+
+def series(proof, broker, key, arguments, lanes, seconds):
+    def storm():
+        with tempfile.TemporaryDirectory() as scratch:
+            queue = f"burst.{key}"
+            result = run(proof.program("prove_burst"), seconds, "--broker", broker.port, "--queue", queue, "--out",
+                         f"{scratch}/o", *arguments)
+            result["judged"] = judge_lanes(broker.judge, queue, f"{scratch}/o", lanes) if "sent" in result else {}
+            return result
+    return proof.series(key, storm)
+
+
+def row(proof, how, disk, lanes, threads, r):
+    j = r["judged"]
+    proof.row(how, disk, lanes, threads, r["relay"]["effective"], r["second_cuts"], j["messages"],
+              r["unanswered_at_cuts"], r["count_advanced"], r["replayed"], r["answers_lost"], r["answers_doubled"],
+              r["barriers"], r["barriers_skipped"], j["rejected"], j["unknown"], j["lost"], j["doubled"],
+              j["out_of_order"])
+
+
+def exact(proof, key, how, disk, lanes, threads, cuts, r):
+    j = r.get("judged", {})
+    if not proof.check(bool(j), f"{key}: {r.get('error')}"):
+        return
+    row(proof, how, disk, lanes, threads, r)
+    proof.check(r["errors"] == 0 and r["hangs"] == 0, f"{key}: hangs {r['hangs']}, errors {r['errors']}: {r['error']}")
+    proof.check(j["lost"] == j["doubled"] == j["out_of_order"] == 0, f"{key}: {j}")
+    proof.check(j["without_outcome"] == j["wrong"] == 0 and r["doubled_outcomes"] == 0, f"{key}: outcomes {j}")
+    proof.check(j["unknown"] == 0 or r["numbering_repairs"] > 0, f"{key}: unknown without a repair: {j}")
+    proof.check(r["relay"]["effective"] >= cuts, f"{key}: only {r['relay']['effective']} cuts of {cuts}")
+    proof.check(r["count_advanced"] > 0 and r["barriers_skipped"] > 0,
+                f"{key}: n2 > n1 {r['count_advanced']} times, {r['barriers_skipped']} barriers skipped: proves nothing")
+
+
+def storms(proof, broker, disk, hows, cuts, seconds):
+    for (how, second), (lanes, threads) in itertools.product(hows, [(1, 1), (4, 2)]):
+        name = how + (" + second" if second else "")
+        key = f"{disk}-{name}-{lanes}".replace(" ", "")
+        r = series(proof, broker, key, ["--how", how, "--second", second, "--lanes", lanes, "--threads", threads,
+                                        "--cuts", cuts, "--seed", 7 + lanes], lanes, seconds)
+        exact(proof, key, name, disk, lanes, threads, cuts, r)
+
+
+def without_barrier(proof, broker, cuts, seconds):
+    """The test can fail: the same with the barrier switched off loses and doubles."""
+    r = series(proof, broker, "naive", ["--how", "rst", "--cuts", cuts, "--no-barrier", 1], 1, seconds)
+    j = r.get("judged", {})
+    proof.note(f"With the barrier switched off: of {j.get('messages', 0):,} messages {j.get('lost', 0):,} lost and "
+               f"{j.get('doubled', 0):,} doubled in {r.get('relay', {}).get('effective', 0):,} cuts "
+               f"(errors {r.get('errors')}: {r.get('error', '')[:120]}).")
+    proof.check(j.get("lost", 0) > 0 and j.get("doubled", 0) > 0, f"without the barrier nothing went wrong: {r}")
+
+
+def main():
+    proof = Proof("burst", "Bursts of pipelined durable sends, cut", COLUMNS)
+    half = proof.pick(30, 500)
+    hows = [("rst", 0), ("fin", 0), ("abandon", 0), ("rst,fin,abandon", 1.0)]
+    with Broker() as broker:
+        storms(proof, broker, "fast", hows[:1] + hows[3:] if proof.small else hows, half, proof.pick(120, 1800))
+        without_barrier(proof, broker, half, proof.pick(120, 1800))
+    with Broker("--slow-disk", "300") as broker:
+        storms(proof, broker, "slow", [("rst", 0)], proof.pick(20, 500), proof.pick(180, 3600))
+    proof.note("Slow: a journal flush every 300 ms. Cuts of each kind are shared out between one session on one thread "
+               "and four sessions on two threads.")
+    sys.exit(proof.finish())
+
+
+main()

@@ -1,0 +1,133 @@
+"""Judging the storms: outcomes noted by the C program, joined by seq with what the Java judge finds in the queues."""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+import broker as brokers  # noqa: E402
+
+CONFIRMED, REJECTED, NOT_DONE, UNKNOWN = 1, 2, 3, 4
+FORBIDDEN_EVERY = 50
+
+
+class Judge:
+    """The Java judge as a long-running process: one JVM for all series of a proof."""
+
+    def __init__(self, port):
+        path = subprocess.run([sys.executable, str(ROOT / "tests/support/broker.py"), "java"], check=True,
+                              capture_output=True, text=True).stdout.strip()
+        self.process = subprocess.Popen(
+            ["java", "-Xmx512M", "-cp", path, "Judge", "--port", str(port), "--user", "admin", "--password", "admin",
+             "--server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(words) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the judge ended")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(f"judge: {words}: {answer['error']}")
+        return answer
+
+    def drain(self, queue):
+        """The seqs of a queue, in its order; the queue is gone afterwards."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path = pathlib.Path(scratch) / "seqs"
+            self.ask("drain", queue, str(path))
+            seqs = [int(line) for line in path.read_text().split()]
+        self.ask("delete", queue)
+        return seqs
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+class Broker:
+    """A broker of the proof's own, with the judge beside it."""
+
+    def __init__(self, *settings):
+        self.directory = tempfile.mkdtemp(prefix="reattach-broker-")
+        self.run("create", *settings)
+        self.port = self.run("start")["port"]
+        self.judge = Judge(self.port)
+
+    def run(self, command, *arguments):
+        out = subprocess.run([sys.executable, str(ROOT / "tests/support/broker.py"), command, self.directory,
+                              *arguments], check=True, capture_output=True, text=True).stdout
+        lines = out.strip().splitlines()
+        return json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.judge.close()
+        finally:
+            self.run("cleanup")
+
+
+def run(program, seconds, *arguments):
+    """One storm; its summary. A storm that does not end in time hangs, which is a result, not an accident."""
+    command = [program, *map(str, arguments)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired as late:
+        return {"hangs": 1, "errors": 1, "error": f"not over after {seconds} s: {(late.stderr or b'')[-300:]}"}
+    for line in reversed(done.stdout.splitlines()):
+        if line.startswith("{"):
+            return json.loads(line)
+    return {"hangs": 0, "errors": 1, "error": f"exit status {done.returncode}: {done.stderr[-300:]}"}
+
+
+def join(outcomes, seqs):
+    """Outcomes by seq against the seqs found, in their order."""
+    times = [0] * len(outcomes)
+    foreign = 0
+    for seq in seqs:
+        if 0 <= seq < len(outcomes):
+            times[seq] += 1
+        else:
+            foreign += 1
+    total = {"messages": len(outcomes), "stored": len(seqs), "lost": 0, "doubled": foreign, "unknown": 0, "not_done": 0,
+             "rejected": 0, "without_outcome": 0, "wrong": 0}
+    total["out_of_order"] = sum(1 for a, b in zip(seqs, seqs[1:]) if b < a)
+    for seq, outcome in enumerate(outcomes):
+        forbidden = seq % FORBIDDEN_EVERY == FORBIDDEN_EVERY - 1
+        total["doubled"] += max(0, times[seq] - 1)
+        if outcome == CONFIRMED:
+            total["lost"] += times[seq] == 0
+            total["wrong"] += forbidden
+        elif outcome == REJECTED:
+            total["rejected"] += 1
+            total["wrong"] += not forbidden or times[seq] > 0
+        elif outcome == NOT_DONE:
+            total["not_done"] += 1
+            total["wrong"] += times[seq] > 0
+        elif outcome == UNKNOWN:
+            total["unknown"] += 1
+        else:
+            total["without_outcome"] += 1
+    return total
+
+
+def add(total, more):
+    for key, value in more.items():
+        total[key] = total.get(key, 0) + value
+    return total
+
+
+def judge_lanes(judge, queue, prefix, lanes):
+    total = {}
+    for lane in range(lanes):
+        path = pathlib.Path(f"{prefix}.{lane}")
+        outcomes = path.read_bytes()
+        path.unlink()
+        add(total, join(outcomes, judge.drain(f"{queue}.{lane}")))
+    return total
