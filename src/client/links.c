@@ -85,11 +85,10 @@ static void lock_again(rai_client *c)
     rai_client_lock(c);
 }
 
-static void release(rai_client *c, struct client_link *l)
+/* If the driver wants it now, rai_drive_turn(), which every writer is in, sees that there is work for it. */
+static void release(struct client_link *l)
 {
     l->token = false;
-    if (l->wanted || l->hangup)
-        rai_drive_kick(c);
 }
 
 /* Driver: true if the link is free; else its holder will wake us. */
@@ -134,8 +133,7 @@ static bool write_once(rai_client *c, struct client_link *l, size_t *written)
     ssize_t n = c->sys->write(c->sys->ctx, fd, pieces, count);
     lock_again(c);
     if (n < 0 && n != -EAGAIN) {
-        l->write_error = (int)-n;
-        rai_drive_kick(c); /* to read what the peer said last, then to report it */
+        l->write_error = (int)-n; /* the driver reads what the peer said last, then reports it */
         return false;
     }
     if (n > 0) { /* also when a hang-up was asked for meanwhile: what was written may be done */
@@ -156,7 +154,7 @@ static void flush(rai_client *c, struct client_link *l)
     for (int round = 0; round < WRITE_ROUNDS && written < WRITE_TURN && !l->hangup && !l->wanted; round++)
         if (!write_once(c, l, &written))
             break;
-    release(c, l);
+    release(l);
 }
 
 void rai_links_flush(rai_client *c)
@@ -293,7 +291,7 @@ static void dial(rai_client *c, struct client_link *l)
         rai_engine_dialed(c->engine, l->id, now_of(c));
     else if (rc < 0)
         rai_engine_dial_failed(c->engine, l->id, &fault, now_of(c));
-    release(c, l);
+    release(l);
 }
 
 static void lose(rai_client *c, struct client_link *l, int error)
@@ -345,7 +343,7 @@ static void read_link(rai_client *c, struct client_link *l)
         if (l->hangup)
             break;
     }
-    release(c, l);
+    release(l);
 }
 
 bool rai_links_serve(rai_client *c)

@@ -108,7 +108,8 @@ rai_session *harness_session(rai_client *c)
     rai_session *s = NULL;
     rai_op *op = NULL;
     enter(c);
-    done(c, rai_session_open(rai_client_engine(c), false, c, rai_client_now(c), &s, &op, NULL), op, "session");
+    int rc = rai_session_open(rai_client_engine(c), false, c, rai_client_now(c), &s, &op, NULL);
+    done(c, rc, op, "session");
     done(c, rai_session_start(s, rai_client_now(c), NULL), NULL, "start");
     rai_client_leave(c);
     return s;
@@ -119,7 +120,8 @@ rai_producer *harness_producer(rai_client *c, rai_session *s)
     rai_producer *p = NULL;
     rai_op *op = NULL;
     enter(c);
-    done(c, rai_producer_open(s, "q", rai_client_now(c), &p, &op, NULL), op, "producer");
+    int rc = rai_producer_open(s, "q", rai_client_now(c), &p, &op, NULL);
+    done(c, rc, op, "producer");
     rai_client_leave(c);
     return p;
 }
@@ -129,7 +131,8 @@ rai_consumer *harness_consumer(rai_client *c, rai_session *s, void *owner)
     rai_consumer *consumer = NULL;
     rai_op *op = NULL;
     enter(c);
-    done(c, rai_consumer_open(s, "q", NULL, false, -1, owner, rai_client_now(c), &consumer, &op, NULL), op, "consumer");
+    int rc = rai_consumer_open(s, "q", NULL, false, -1, owner, rai_client_now(c), &consumer, &op, NULL);
+    done(c, rc, op, "consumer");
     rai_client_leave(c);
     return consumer;
 }

@@ -145,6 +145,20 @@ Test(client_life, sessions_left_open__are_freed_with_the_client, .init = set_up,
     harness_close(c);
 }
 
+Test(client_life, never_opened__closes_and_frees, .init = set_up, .fini = tear_down)
+{
+    struct rai_fault fault;
+    rai_client *c;
+    struct rai_config config = harness_config(peer_port(peer));
+    cr_assert_eq(rai_client_new(&config, NULL, &c, &fault), 0);
+    cr_expect_eq(rai_client_close(c, LONG_MS, &fault), 0);
+    rai_client_free(c);
+    config = harness_config(peer_port(peer));
+    cr_assert_eq(rai_client_new(&config, NULL, &c, &fault), 0);
+    rai_client_free(c);
+    cr_expect_eq(peer_connections(peer), 0);
+}
+
 Test(client_life, refused__open_fails_and_leaves_nothing, .init = set_up, .fini = tear_down)
 {
     struct rai_fault fault;
