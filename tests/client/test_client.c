@@ -373,12 +373,11 @@ Test(client_wait, several_threads_on_one_session__each_send_has_its_outcome, .in
     harness_close(c);
 }
 
-Test(client_wait, nobody_waits__the_thread_goes_on, .init = set_up, .fini = tear_down)
+/* Begins a request and looks, without waiting, until it has ended. */
+static void query_in_background(rai_client *c, rai_session *s)
 {
     struct rai_fault fault;
     rai_op *op;
-    rai_client *c = open_client(false);
-    rai_session *s = harness_session(c);
     enter(c);
     cr_assert_eq(rai_session_query_queue(s, "q", rai_client_now(c), &op, &fault), 0);
     rai_client_leave(c);
@@ -392,6 +391,19 @@ Test(client_wait, nobody_waits__the_thread_goes_on, .init = set_up, .fini = tear
     enter(c);
     rai_op_unref(op);
     rai_client_leave(c);
+}
+
+Test(client_wait, nobody_waits__the_thread_goes_on, .init = set_up, .fini = tear_down)
+{
+    rai_client *c = open_client(false);
+    rai_session *s = harness_session(c);
+    rai_consumer *consumer = harness_consumer(c, s, NULL);
+    query_in_background(c, s);
+    query_in_background(c, s);
+    for (int wait_ms = 0; wait_ms < 60; wait_ms += 7) { /* around the lease, and long enough to be left alone */
+        cr_expect_eq(harness_receive(c, consumer, wait_ms), RA_E_TIMEOUT);
+        query_in_background(c, s);
+    }
     harness_close(c);
 }
 
