@@ -42,8 +42,8 @@ static int make(const char *url, const ra_options *options, ra_connection **out,
     return code;
 }
 
-int ra_connection_open(const char *url, const ra_options *options, int64_t timeout_ms,
-                       ra_connection **connection_out, ra_error **err)
+int ra_connection_open(const char *url, const ra_options *options, int64_t timeout_ms, ra_connection **connection_out,
+                       ra_error **err)
 {
     struct rai_fault fault;
     ra_connection *connection;

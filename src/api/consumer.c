@@ -277,8 +277,8 @@ static int acknowledge(ra_consumer *consumer, const ra_message *message, bool in
         return code;
     consumer->refs++;
     answer = rai_client_config(call.client)->block_on_acknowledge && !rai_client_in_dispatch(call.client);
-    code = rai_consumer_acknowledge(consumer->engine, message, individually, rai_call_now(&call),
-                                    answer ? &op : NULL, &call.fault);
+    code = rai_consumer_acknowledge(consumer->engine, message, individually, rai_call_now(&call), answer ? &op : NULL,
+                                    &call.fault);
     if (answer)
         code = rai_call_finish(&call, code, op, RAI_FOREVER);
     drop(&call, consumer);

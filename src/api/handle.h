@@ -43,7 +43,7 @@ struct ra_listener {
 struct ra_connection {
     int refs;
     rai_client *client;
-    char *options;       /* text of ra_connection_options() */
+    char *options;        /* text of ra_connection_options() */
     ra_session *sessions; /* in order of creation, leaving ones included */
     struct ra_listener *listeners;
     uint64_t listener_serial;
@@ -52,8 +52,8 @@ struct ra_connection {
     bool freed; /* the program's reference is gone */
 };
 
-/* A session that was freed before it was closed stays in its connection's list, without references, until the close that
- * this began has ended: so that closing the connection can wait for its work. */
+/* A session that was freed before it was closed stays in its connection's list, without references, until the close
+ * that this began has ended: so that closing the connection can wait for its work. */
 struct ra_session {
     int refs;
     struct ra_session *next;

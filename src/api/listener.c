@@ -216,8 +216,7 @@ int ra_connection_subscribe(ra_connection *connection, uint32_t mask, ra_error *
 
 static bool hears(const ra_listener *listener, const ra_event *event, uint64_t newest)
 {
-    return !listener->closed && listener->serial <= newest &&
-           (listener->mask & RA_EVENT_MASK(event->raw.kind)) != 0 &&
+    return !listener->closed && listener->serial <= newest && (listener->mask & RA_EVENT_MASK(event->raw.kind)) != 0 &&
            (listener->session == NULL || listener->session == event->session);
 }
 

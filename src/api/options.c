@@ -37,13 +37,13 @@ struct option {
 
 static const struct kind integer32, integer64, real, boolean, string, secret, route_check, drive, preset;
 
-#define FIELD(name)            offsetof(struct rai_config, name)
-#define BETWEEN(low, high)     (low), (high), false, #low " to " #high
+#define FIELD(name)             offsetof(struct rai_config, name)
+#define BETWEEN(low, high)      (low), (high), false, #low " to " #high
 #define MINUS_ONE_OR(low, high) (low), (high), true, "-1, or " #low " to " #high
-#define TRUTH                  0, 0, false, "true or false (also yes/no, on/off, 1/0)"
-#define WORDS(list)            0, 0, false, list
-#define TEXT                   0, 0, false, "text, UTF-8"
-#define NONE                   NULL
+#define TRUTH                   0, 0, false, "true or false (also yes/no, on/off, 1/0)"
+#define WORDS(list)             0, 0, false, list
+#define TEXT                    0, 0, false, "text, UTF-8"
+#define NONE                    NULL
 
 static const struct option table[] = {
     { "confirmationWindowSize", &integer32, FIELD(confirmation_window), MINUS_ONE_OR(0, 2147483647), "-1", "65536",
@@ -115,6 +115,7 @@ static const struct {
 } aliases[] = { { "connectionTtl", "connectionTTL" } };
 
 /* Options of the Java client that exist, so that they are not called unknown. */
+/* clang-format off */
 static const char *const unsupported[] = {
     "HA", "activemq.passwordcodec", "activemq.usemaskedpassword", "activemqServerName", "autoGroup", "batchDelay",
     "cacheDestinations", "cacheLargeMessagesClient", "clusterConnection", "compressLargeMessage", "compressionLevel",
@@ -138,6 +139,7 @@ static const char *const unsupported[] = {
     "useNioGlobalWorkerPool", "useServlet", "useTopologyForLoadBalancing", "verifyHost",
     "writeBufferHighWaterMark", "writeBufferLowWaterMark",
 };
+/* clang-format on */
 static const char header_prefix[] = "nettyHttpHeader."; /* followed by the name of any HTTP header */
 
 /* --- reading and printing values ------------------------------------------------------------------------------- */
@@ -179,8 +181,7 @@ static int read_integer(const struct option *o, const char *text, int64_t *out, 
     return 0;
 }
 
-static int set_integer32(const struct option *o, const char *text, struct rai_config *config,
-                         struct rai_fault *fault)
+static int set_integer32(const struct option *o, const char *text, struct rai_config *config, struct rai_fault *fault)
 {
     int64_t value;
     int code = read_integer(o, text, &value, fault);
@@ -190,8 +191,7 @@ static int set_integer32(const struct option *o, const char *text, struct rai_co
     return code;
 }
 
-static int set_integer64(const struct option *o, const char *text, struct rai_config *config,
-                         struct rai_fault *fault)
+static int set_integer64(const struct option *o, const char *text, struct rai_config *config, struct rai_fault *fault)
 {
     int64_t value;
     int code = read_integer(o, text, &value, fault);
@@ -280,8 +280,7 @@ static const struct {
     enum rai_route_check value;
 } route_checks[] = { { "verify", RAI_ROUTE_VERIFY }, { "create", RAI_ROUTE_CREATE }, { "none", RAI_ROUTE_NONE } };
 
-static int set_route_check(const struct option *o, const char *text, struct rai_config *config,
-                           struct rai_fault *fault)
+static int set_route_check(const struct option *o, const char *text, struct rai_config *config, struct rai_fault *fault)
 {
     for (size_t i = 0; i < sizeof route_checks / sizeof route_checks[0]; i++) {
         if (strcmp(text, route_checks[i].name) == 0) {
@@ -632,8 +631,8 @@ int ra_options_set(ra_options *options, const char *name, const char *value, ra_
     if (value == NULL)
         return rai_refuse_null("value", err);
     index = rai_option_find(name);
-    code = index < 0 ? rai_option_refuse(name, false, &fault)
-                     : rai_settings_put(&options->settings, index, value, &fault);
+    code =
+        index < 0 ? rai_option_refuse(name, false, &fault) : rai_settings_put(&options->settings, index, value, &fault);
     return code < 0 ? rai_error_out(err, &fault) : 0;
 }
 

@@ -25,8 +25,8 @@ struct ra_options {
 
 /* Index of a name (aliases included), or -1. */
 int rai_option_find(const char *name);
-/* Why a name is not an option: misspelt, not supported by this version, or unknown. When `hidden` the name may be a piece
- * of a password and is only repeated if it resembles an option. Returns RA_E_OPTION. */
+/* Why a name is not an option: misspelt, not supported by this version, or unknown. When `hidden` the name may be a
+ * piece of a password and is only repeated if it resembles an option. Returns RA_E_OPTION. */
 int rai_option_refuse(const char *name, bool hidden, struct rai_fault *fault);
 /* Checks and keeps a copy of the value; a later one replaces an earlier one. */
 int rai_settings_put(struct rai_settings *settings, int index, const char *value, struct rai_fault *fault);
@@ -35,8 +35,8 @@ void rai_settings_clear(struct rai_settings *settings);
 /* URL over options (may be NULL) over preset over defaults. On failure nothing is left to free. */
 int rai_config_make(struct rai_config *config, const char *url, const ra_options *options, struct rai_fault *fault);
 void rai_config_clear(struct rai_config *config);
-/* All values in force, "name=value" lines in the table's order, the password as "***". Returns the length that the whole
- * text has; what does not fit is cut. */
+/* All values in force, "name=value" lines in the table's order, the password as "***". Returns the length that the
+ * whole text has; what does not fit is cut. */
 size_t rai_config_dump(const struct rai_config *config, char *out, size_t size);
 
 #endif

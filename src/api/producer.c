@@ -158,15 +158,14 @@ static bool wants_answer(const struct rai_call *call, const ra_producer *produce
 }
 
 /* Waits for room until the message is in the log. */
-static int send_with_room(struct rai_call *call, ra_producer *producer, const char *address,
-                          const ra_message *message, enum rai_send_mode mode, rai_op **op)
+static int send_with_room(struct rai_call *call, ra_producer *producer, const char *address, const ra_message *message,
+                          enum rai_send_mode mode, rai_op **op)
 {
     int64_t timeout_ms = rai_client_config(call->client)->call_timeout;
     int64_t until = rai_client_until(call->client, timeout_ms);
 
     for (;;) {
-        int code = rai_producer_send(producer->engine, address, message, mode, 0, rai_call_now(call), op,
-                                     &call->fault);
+        int code = rai_producer_send(producer->engine, address, message, mode, 0, rai_call_now(call), op, &call->fault);
 
         if (code != RA_E_WOULD_BLOCK || rai_client_in_dispatch(call->client))
             return code;
@@ -191,8 +190,9 @@ int ra_producer_send(ra_producer *producer, const char *address, ra_message *mes
     producer->refs++;
     answer = wants_answer(&call, producer, message);
     if (answer && (code = rai_call_may_wait(&call)) < 0)
-        rai_fault_set(&call.fault, code, "a send that waits for its answer is not possible inside a listener; use "
-                                         "ra_producer_send_tagged()");
+        rai_fault_set(&call.fault, code,
+                      "a send that waits for its answer is not possible inside a listener; use "
+                      "ra_producer_send_tagged()");
     if (code == 0)
         code = send_with_room(&call, producer, address, message, answer ? RAI_SEND_OP : RAI_SEND_FORGET,
                               answer ? &op : NULL);
@@ -228,8 +228,8 @@ int ra_producer_send_forget(ra_producer *producer, const char *address, ra_messa
 }
 
 /* Sends from the front; why it stopped early is in call->fault. */
-static int32_t send_run(struct rai_call *call, ra_producer *producer, const char *address,
-                        ra_message *const *messages, int32_t count, uint64_t first_tag, int *code)
+static int32_t send_run(struct rai_call *call, ra_producer *producer, const char *address, ra_message *const *messages,
+                        int32_t count, uint64_t first_tag, int *code)
 {
     int64_t now = rai_call_now(call);
     int32_t taken = 0;

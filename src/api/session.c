@@ -224,8 +224,7 @@ int ra_session_close_begin(ra_session *session, ra_operation **operation_out, ra
         code = rai_session_close(session->engine, rai_call_now(&call), &session->closing, &call.fault);
     if (code == 0)
         session->started = false;
-    code = rai_call_hand_out(&call, code, code == 0 ? rai_op_ref(session->closing) : NULL, operation,
-                             operation_out);
+    code = rai_call_hand_out(&call, code, code == 0 ? rai_op_ref(session->closing) : NULL, operation, operation_out);
     return rai_call_end(&call, code);
 }
 

@@ -55,8 +55,8 @@ static int beginning(ra_session *session, request *ask, const struct arguments *
     if ((code = rai_call_begin(&call, session->connection, err)) < 0)
         return code;
     operation = rai_calloc(1, sizeof *operation);
-    code = operation != NULL ? ask(session->engine, a, rai_call_now(&call), &op, &call.fault)
-                             : rai_call_no_memory(&call);
+    code =
+        operation != NULL ? ask(session->engine, a, rai_call_now(&call), &op, &call.fault) : rai_call_no_memory(&call);
     code = rai_call_hand_out(&call, code, op, operation, operation_out);
     return rai_call_end(&call, code);
 }
@@ -78,8 +78,7 @@ static int ask_commit(rai_session *s, const struct arguments *a, int64_t now, ra
     return rai_session_commit(s, now, op, fault);
 }
 
-static int ask_rollback(rai_session *s, const struct arguments *a, int64_t now, rai_op **op,
-                        struct rai_fault *fault)
+static int ask_rollback(rai_session *s, const struct arguments *a, int64_t now, rai_op **op, struct rai_fault *fault)
 {
     (void)a;
     return rai_session_rollback(s, now, op, fault);
@@ -192,8 +191,7 @@ static int ask_create_queue(rai_session *s, const struct arguments *a, int64_t n
     return rai_session_create_queue(s, a->name, a->address, a->first, a->second, a->filter, now, op, fault);
 }
 
-static int check_create_queue(ra_session *session, struct arguments *a, ra_operation **operation_out,
-                              ra_error **err)
+static int check_create_queue(ra_session *session, struct arguments *a, ra_operation **operation_out, ra_error **err)
 {
     const int64_t all = RA_QUEUE_DURABLE | RA_QUEUE_TEMPORARY | RA_QUEUE_AUTO_CREATED;
     int code = check_session(session, operation_out, err);
@@ -237,8 +235,7 @@ static int ask_delete_queue(rai_session *s, const struct arguments *a, int64_t n
     return rai_session_delete_queue(s, a->name, now, op, fault);
 }
 
-static int ask_query_queue(rai_session *s, const struct arguments *a, int64_t now, rai_op **op,
-                           struct rai_fault *fault)
+static int ask_query_queue(rai_session *s, const struct arguments *a, int64_t now, rai_op **op, struct rai_fault *fault)
 {
     return rai_session_query_queue(s, a->name, now, op, fault);
 }
@@ -258,8 +255,7 @@ int ra_session_delete_queue(ra_session *session, const char *queue, ra_error **e
     return code < 0 ? code : blocking(session, ask_delete_queue, &a, NULL, err);
 }
 
-int ra_session_delete_queue_begin(ra_session *session, const char *queue, ra_operation **operation_out,
-                                  ra_error **err)
+int ra_session_delete_queue_begin(ra_session *session, const char *queue, ra_operation **operation_out, ra_error **err)
 {
     struct arguments a = { .name = queue };
     int code = check_queue(session, queue, operation_out, err);
@@ -280,8 +276,7 @@ int ra_session_query_queue(ra_session *session, const char *queue, ra_queue_info
     return code < 0 ? code : blocking(session, ask_query_queue, &a, info_out, err);
 }
 
-int ra_session_query_queue_begin(ra_session *session, const char *queue, ra_operation **operation_out,
-                                 ra_error **err)
+int ra_session_query_queue_begin(ra_session *session, const char *queue, ra_operation **operation_out, ra_error **err)
 {
     struct arguments a = { .name = queue };
     int code = check_queue(session, queue, operation_out, err);

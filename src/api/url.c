@@ -27,7 +27,7 @@ struct reader {
     struct rai_fault *fault;
     const char *whole;
     struct span login; /* user information of the first endpoint */
-    bool hidden; /* there may be a password in the text */
+    bool hidden;       /* there may be a password in the text */
 };
 
 static struct span span_of(const char *from, const char *to)

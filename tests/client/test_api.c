@@ -597,3 +597,180 @@ Test(client_api, manual_drive__needs_no_thread, .init = set_up, .fini = tear_dow
     cr_assert_eq(ra_consumer_receive(consumer, 10000, 0, &got, NULL), RA_RECEIVED);
     ra_message_unref(got);
 }
+
+/* --- memory ---------------------------------------------------------------------------------------------------- */
+
+/* Everything once, stopping at the first failure; an error is there exactly when something failed. */
+static int everything_once(struct heard *heard, ra_error **err)
+{
+    ra_message *got = NULL;
+    ra_queue_info *info = NULL;
+    ra_operation *operation = NULL;
+    char url[200];
+    int rc;
+
+    snprintf(url, sizeof url, "tcp://127.0.0.1:%d?drive=manual&routeCheck=none&callTimeout=2000&user=u&password=p",
+             (int)peer_port(peer));
+    rc = ra_connection_open(url, NULL, 2000, &connection, err);
+    if (rc >= 0)
+        rc = ra_connection_listen(connection, NULL, RA_EVENTS_ALL, hear, heard, release, NULL, err);
+    if (rc >= 0)
+        rc = ra_session_open(connection, RA_SESSION_AUTO_COMMIT, &session, err);
+    if (rc >= 0)
+        rc = ra_session_start(session, err);
+    if (rc >= 0)
+        rc = ra_producer_open(session, "q", &producer, err);
+    if (rc >= 0)
+        rc = ra_consumer_open(session, "q", NULL, 0, -2, &consumer, err);
+    if (rc >= 0)
+        rc = ra_producer_send(producer, NULL, message, err);
+    if (rc >= 0)
+        rc = ra_consumer_receive(consumer, 2000, 0, &got, err);
+    if (rc >= 0 && got != NULL)
+        rc = ra_consumer_acknowledge(consumer, got, err);
+    if (rc >= 0)
+        rc = ra_session_query_queue_begin(session, "q", &operation, err);
+    if (rc >= 0)
+        rc = ra_operation_wait(operation, 2000, 0, err);
+    if (rc >= 0)
+        rc = ra_operation_take_queue_info(operation, &info, err);
+    if (rc >= 0)
+        rc = ra_connection_dispatch(connection, 0, err);
+    ra_operation_free(operation);
+    ra_queue_info_free(info);
+    ra_message_unref(got);
+    return rc;
+}
+
+Test(client_api, out_of_memory__is_an_error_and_leaves_nothing_behind, .init = set_up, .fini = tear_down, .timeout = 60)
+{
+    long before = rai_alloc_count();
+
+    for (long n = 1;; n++) {
+        struct heard heard = { 0 };
+        ra_error *err = NULL;
+        int rc;
+
+        rai_alloc_fail_at(n);
+        rc = everything_once(&heard, &err);
+        cr_assert_eq(rc < 0, err != NULL, "allocation %ld: %d", n, rc);
+        rai_alloc_fail_at(0);
+        ra_error_free(err);
+        if (connection != NULL)
+            ra_connection_close(connection, 1000, NULL, NULL, NULL);
+        free_all();
+        cr_assert_leq(heard.released, 1);
+        cr_assert_eq(rai_alloc_count(), before, "allocation %ld: %ld left", n, rai_alloc_count() - before);
+        if (rc >= 0) {
+            cr_assert_gt(n, 30);
+            return;
+        }
+    }
+}
+
+/* --- threads --------------------------------------------------------------------------------------------------- */
+
+static int ended;  /* atomic */
+static int failed; /* atomic */
+
+static bool is_over(void)
+{
+    return __atomic_load_n(&ended, __ATOMIC_ACQUIRE) != 0;
+}
+
+static void must(bool good)
+{
+    if (!good)
+        __atomic_store_n(&failed, 1, __ATOMIC_RELEASE);
+}
+
+static void *send_all_the_time(void *unused)
+{
+    for (uint64_t tag = 0; !is_over(); tag++) {
+        int rc = ra_producer_send_tagged(producer, NULL, message, tag, NULL);
+
+        must(rc == 0 || rc == RA_E_WOULD_BLOCK);
+        usleep(200);
+    }
+    return unused;
+}
+
+static void *receive_all_the_time(void *unused)
+{
+    while (!is_over()) {
+        ra_message *got = NULL;
+        int rc = ra_consumer_receive(consumer, 5, RA_WAIT_EVENTS, &got, NULL);
+
+        must(rc >= 0);
+        if (got != NULL) {
+            rc = ra_consumer_acknowledge(consumer, got, NULL);
+            must(rc == 0 || rc == RA_E_STALE);
+        }
+        ra_message_unref(got);
+    }
+    return unused;
+}
+
+static void *dispatch_all_the_time(void *unused)
+{
+    while (!is_over()) {
+        int rc = ra_connection_wait_event(connection, 5, NULL);
+
+        must(rc == 0 || rc == RA_E_TIMEOUT);
+        must(ra_connection_dispatch(connection, 0, NULL) >= 0);
+    }
+    return unused;
+}
+
+static void count_call(void *user, const ra_event *event)
+{
+    (void)event;
+    __atomic_add_fetch((int *)user, 1, __ATOMIC_RELAXED);
+}
+
+static void count_release(void *user)
+{
+    __atomic_add_fetch((int *)user + 1, 1, __ATOMIC_RELAXED);
+}
+
+static void *listen_all_the_time(void *counts)
+{
+    while (!is_over()) {
+        ra_listener *listener = NULL;
+        ra_session *own = NULL;
+        int rc = ra_connection_listen(connection, session, RA_EVENTS_ALL, count_call, counts, count_release, &listener,
+                                      NULL);
+
+        must(rc == 0);
+        __atomic_add_fetch((int *)counts + 2, 1, __ATOMIC_RELAXED);
+        must(ra_session_open(connection, RA_SESSION_TRANSACTED, &own, NULL) == 0);
+        usleep(1000);
+        ra_listener_free(listener);
+        ra_session_free(own);
+    }
+    return counts;
+}
+
+Test(client_api, several_threads__share_a_connection, .init = set_up, .fini = tear_down, .timeout = 60)
+{
+    void *(*const work[])(void *) = { send_all_the_time,     send_all_the_time,     receive_all_the_time,
+                                      dispatch_all_the_time, dispatch_all_the_time, listen_all_the_time };
+    pthread_t threads[6];
+    int counts[3] = { 0 }; /* calls, releases, listeners */
+
+    ended = failed = 0;
+    open_all("producerWindowSize=-1");
+    for (size_t i = 0; i < 6; i++)
+        cr_assert_eq(pthread_create(&threads[i], NULL, work[i], counts), 0);
+    for (int i = 0; i < 5; i++) {
+        usleep(50000 * TEST_SLOWER);
+        peer_cut(peer);
+    }
+    usleep(50000 * TEST_SLOWER);
+    __atomic_store_n(&ended, 1, __ATOMIC_RELEASE);
+    for (size_t i = 0; i < 6; i++)
+        pthread_join(threads[i], NULL);
+    cr_assert_eq(failed, 0);
+    cr_assert_gt(counts[0], 0);
+    cr_assert_eq(counts[1], counts[2], "each listener is released once: %d of %d", counts[1], counts[2]);
+}

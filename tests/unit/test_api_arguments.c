@@ -11,16 +11,16 @@
 #include "base/alloc.h"
 
 /* The call is refused, and the error names the argument. */
-#define REFUSED(call, words)                                                                                           \
-    do {                                                                                                               \
-        ra_error *err = (ra_error *)(void *)&err; /* must be overwritten */                                            \
-        int64_t code_ = (call);                                                                                        \
-        cr_assert_eq(code_, RA_E_ARGUMENT, "%s: %d", #call, (int)code_);                                               \
-        cr_assert_not_null(err, "%s", #call);                                                                          \
-        cr_assert_eq(ra_error_code(err), RA_E_ARGUMENT, "%s", #call);                                                  \
-        cr_assert_not_null(strstr(ra_error_message(err), "argument"), "%s: %s", #call, ra_error_message(err));         \
-        cr_assert_not_null(strstr(ra_error_message(err), words), "%s: %s", #call, ra_error_message(err));              \
-        ra_error_free(err);                                                                                            \
+#define REFUSED(call, words)                                                                                   \
+    do {                                                                                                       \
+        ra_error *err = (ra_error *)(void *)&err; /* must be overwritten */                                    \
+        int64_t code_ = (call);                                                                                \
+        cr_assert_eq(code_, RA_E_ARGUMENT, "%s: %d", #call, (int)code_);                                       \
+        cr_assert_not_null(err, "%s", #call);                                                                  \
+        cr_assert_eq(ra_error_code(err), RA_E_ARGUMENT, "%s", #call);                                          \
+        cr_assert_not_null(strstr(ra_error_message(err), "argument"), "%s: %s", #call, ra_error_message(err)); \
+        cr_assert_not_null(strstr(ra_error_message(err), words), "%s: %s", #call, ra_error_message(err));      \
+        ra_error_free(err);                                                                                    \
     } while (0)
 
 #define NULL_REFUSED(call, name) REFUSED(call, "argument " name " is NULL")

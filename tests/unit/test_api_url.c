@@ -84,11 +84,16 @@ Test(api_url, one_endpoint__with_and_without_a_port)
 Test(api_url, lists__have_three_spellings)
 {
     static const char *const spellings[] = {
-        "(tcp://a:1,tcp://b:2,tcp://c)?callTimeout=9",      "(tcp://a:1,b:2,c)?callTimeout=9",
-        "(tcp://a:1?callTimeout=9,tcp://b:2,tcp://c)",      "tcp://a:1,b:2,c?callTimeout=9",
-        "tcp://a:1,tcp://b:2,tcp://c?callTimeout=9",        "tcp://a:1?callTimeout=9#tcp://b:2,tcp://c",
-        "tcp://a:1?callTimeout=9#b:2,c",                    "(tcp://a:1,tcp://b:2)?callTimeout=9#tcp://c",
-        "tcp://a:1,b:2?callTimeout=9#c",                    "(tcp://a:1?callTimeout=8,b:2,c)?callTimeout=9",
+        "(tcp://a:1,tcp://b:2,tcp://c)?callTimeout=9",
+        "(tcp://a:1,b:2,c)?callTimeout=9",
+        "(tcp://a:1?callTimeout=9,tcp://b:2,tcp://c)",
+        "tcp://a:1,b:2,c?callTimeout=9",
+        "tcp://a:1,tcp://b:2,tcp://c?callTimeout=9",
+        "tcp://a:1?callTimeout=9#tcp://b:2,tcp://c",
+        "tcp://a:1?callTimeout=9#b:2,c",
+        "(tcp://a:1,tcp://b:2)?callTimeout=9#tcp://c",
+        "tcp://a:1,b:2?callTimeout=9#c",
+        "(tcp://a:1?callTimeout=8,b:2,c)?callTimeout=9",
     };
 
     for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++) {

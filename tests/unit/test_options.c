@@ -129,8 +129,9 @@ Test(options, numbers__are_taken_up_to_their_limits_and_not_beyond)
 
 Test(options, numbers__are_digits_and_nothing_else)
 {
-    static const char *const bad[] = { "",    " 1", "1 ",  "+1",  "10K",  "10k", "0x10", "1.0",
-                                       "1e3", "-",  "--1", "ten", "1\n2", "1,000", "99999999999999999999" };
+    static const char *const bad[] = { "",    " 1",   "1 ",   "+1",    "10K",
+                                       "10k", "0x10", "1.0",  "1e3",   "-",
+                                       "--1", "ten",  "1\n2", "1,000", "99999999999999999999" };
 
     for (int i = 0; i < NUMBERS; i++) {
         for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++)
@@ -273,8 +274,16 @@ Test(options, unknown_names__that_resemble_nothing_are_only_repeated)
 
 Test(options, options_of_the_reference__are_called_not_supported)
 {
-    static const char *const names[] = { "ha", "HA", "minLargeMessageSize", "sslEnabled", "trustStorePassword", "host",
-                                         "failoverAttempts", "tcpNoDelay", "nettyHttpHeader.X-Any", "groupID" };
+    static const char *const names[] = { "ha",
+                                         "HA",
+                                         "minLargeMessageSize",
+                                         "sslEnabled",
+                                         "trustStorePassword",
+                                         "host",
+                                         "failoverAttempts",
+                                         "tcpNoDelay",
+                                         "nettyHttpHeader.X-Any",
+                                         "groupID" };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         refuses_set(names[i], "1", RA_E_OPTION, names[i]);
@@ -404,15 +413,16 @@ Test(options, the_table__has_defaults_that_it_accepts_itself)
 
 static void write_page(FILE *out)
 {
-    fputs("# Options\n\n"
-          "<!-- Made from the table in src/api/options.c by tests/unit/test_options.c: do not edit. After a change of\n"
-          "     the table run that test with REATTACH_UPDATE=1 in the environment. -->\n\n"
-          "The same names are used in a URL (`tcp://HOST:PORT?NAME=VALUE&NAME=VALUE`), in `ra_options_set()` and in the\n"
-          "language bindings. Names are case-sensitive. What the URL says wins over the options object, and both win\n"
-          "over the preset `reliable=true`. Sizes are in bytes and have no suffixes.\n\n"
-          "| name | type | default | accepts | meaning |\n"
-          "| --- | --- | --- | --- | --- |\n",
-          out);
+    fputs(
+        "# Options\n\n"
+        "<!-- Made from the table in src/api/options.c by tests/unit/test_options.c: do not edit. After a change of\n"
+        "     the table run that test with REATTACH_UPDATE=1 in the environment. -->\n\n"
+        "The same names are used in a URL (`tcp://HOST:PORT?NAME=VALUE&NAME=VALUE`), in `ra_options_set()` and in the\n"
+        "language bindings. Names are case-sensitive. What the URL says wins over the options object, and both win\n"
+        "over the preset `reliable=true`. Sizes are in bytes and have no suffixes.\n\n"
+        "| name | type | default | accepts | meaning |\n"
+        "| --- | --- | --- | --- | --- |\n",
+        out);
     for (int32_t i = 0; ra_option_name(i) != NULL; i++)
         fprintf(out, "| `%s` | %s | %s | %s | %s |\n", ra_option_name(i), ra_option_type(i), ra_option_default(i),
                 ra_option_range(i), ra_option_text(i));
