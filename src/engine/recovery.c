@@ -101,8 +101,8 @@ static bool first_count(rai_session *s, uint32_t n, const struct rai_fault *why)
     rai_session_confirmed(s, n);
     if (s->state == RAI_S_LOST || s->e->hooks.no_barrier)
         return false;
-    if (rai_log_empty(&s->log) && !waits_for_nameless_answer(s))
-        return false;
+    if (s->log.confirmed >= s->log.written && !waits_for_nameless_answer(s))
+        return false; /* nothing that the broker ever got is open: what came since the cut was never on its way */
     first_barrier(s);
     return true;
 }
