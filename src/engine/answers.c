@@ -174,6 +174,7 @@ void rai_entry_bad(rai_session *s, struct rai_pending *entry, int outcome, const
     rai_entries_pop(s);
     switch (done.type) {
     case RAI_SESS_CREATECONSUMER:
+        ((rai_consumer *)done.subject)->create_pending = false;
         rai_consumer_ended(done.subject, fault);
         break;
     case RAI_SESS_CONSUMER_CLOSE:
@@ -210,13 +211,16 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
         rai_consumer *c = op->forced;
         c->force_op = NULL;
         rai_op_end(op, RA_OUTCOME_NOT_DONE, fault);
+        rai_op_unref(op); /* the consumer's */
         return;
     }
     for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
         struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
         if (entry->tagged || entry->ended || entry->as.op != op)
             continue;
-        bool structural = entry->type == RAI_SESS_ROLLBACK || entry->type == RAI_SESS_CLOSE;
+        /* without these the broker's state and ours would part: they stay, and end late */
+        bool structural = entry->type == RAI_SESS_ROLLBACK || entry->type == RAI_SESS_CLOSE ||
+                          entry->type == RAI_SESS_CONSUMER_CLOSE || entry->type == RAI_SESS_STOP;
         if (structural || !rai_entry_cancel(s, entry))
             return;
         rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, fault);

@@ -19,7 +19,10 @@ bool rai_consumer_log_create(rai_consumer *c, rai_op *op)
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d))
         rai_put_create_consumer(&d.w, d.size, s->channel, s->version, &create);
-    return rai_draft_commit(&d, &pending);
+    if (!rai_draft_commit(&d, &pending))
+        return false;
+    c->create_pending = true;
+    return true;
 }
 
 static bool log_credits(rai_consumer *c, int32_t credits)
@@ -80,7 +83,7 @@ static void unlist(rai_consumer *c)
 void rai_consumer_free_if_done(rai_consumer *c)
 {
     bool over = c->fault.code != RA_OK || !rai_session_is_open(c->s);
-    if (!c->released || !over || c->close_pending)
+    if (!c->released || !over || c->create_pending || c->close_pending)
         return;
     unlist(c);
     consumer_free(c);
@@ -116,12 +119,26 @@ int rai_consumer_open(rai_session *s, const char *queue, const char *filter, boo
     return RA_OK;
 }
 
+static void log_force(rai_consumer *c)
+{
+    struct rai_draft d = rai_draft(c->s);
+    c->force_sequence++;
+    while (rai_draft_next(&d))
+        rai_put_force_delivery(&d.w, d.size, c->s->channel, c->id, c->force_sequence);
+    rai_draft_commit(&d, NULL);
+}
+
 void rai_consumer_opened(rai_consumer *c)
 {
-    if (c->opened || c->closing)
+    c->create_pending = false;
+    if (c->opened || c->closing) {
+        rai_consumer_free_if_done(c);
         return;
+    }
     c->opened = true;
     rai_consumer_log_credits(c);
+    if (c->force_op != NULL) /* the broker had no credits yet when it was asked: its marker would say nothing */
+        log_force(c);
 }
 
 static void end_force(rai_consumer *c, int outcome, const struct rai_fault *fault)
@@ -337,6 +354,7 @@ static void interrupted(rai_consumer *c)
     rai_fault_set(&why, RA_E_LARGE_INTERRUPTED,
                   "the connection was lost inside a large message: close the consumer and open it again");
     c->fault = why;
+    end_force(c, RA_OUTCOME_NOT_DONE, &c->fault); /* no marker is looked at any more */
     rai_consumer_ready(c);
 }
 
@@ -372,13 +390,8 @@ void rai_consumer_reattached(rai_consumer *c)
 {
     if (c->large != NULL)
         c->large_tainted = true;
-    if (c->force_op != NULL) { /* the marker may have been thrown away with the link */
-        struct rai_draft d = rai_draft(c->s);
-        c->force_sequence++;
-        while (rai_draft_next(&d))
-            rai_put_force_delivery(&d.w, d.size, c->s->channel, c->id, c->force_sequence);
-        rai_draft_commit(&d, NULL);
-    }
+    if (c->force_op != NULL && c->opened) /* the marker may have been thrown away with the link */
+        log_force(c);
 }
 
 /* --- taking --- */
@@ -512,8 +525,11 @@ void rai_consumer_clear(rai_consumer *c, bool credits_back)
     c->large = NULL;
     c->ack_id = -1;
     c->ack_bytes = 0;
-    if (credits_back && size > 0)
+    if (credits_back && size > 0) {
         return_credits(c, size);
+        if (c->window == 0 && c->waiting > 0 && !c->credit_out && !c->closing)
+            c->credit_out = log_credits(c, 1); /* what came for the receive that waits was thrown away */
+    }
 }
 
 /* --- acknowledgements --- */
@@ -536,14 +552,14 @@ void rai_consumer_flush_ack(rai_consumer *c)
     }
 }
 
-static int ack_with_op(rai_consumer *c, const ra_message *m, bool individual, rai_op **op_out, struct rai_fault *fault)
+static int ack_with_op(rai_consumer *c, int64_t message, bool individual, rai_op **op_out, struct rai_fault *fault)
 {
     rai_session *s = c->s;
     int type = individual ? RAI_SESS_INDIVIDUAL_ACKNOWLEDGE : RAI_SESS_ACKNOWLEDGE;
     rai_op *op = rai_op_new(s->e, s, s->e->now);
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d))
-        rai_put_acknowledge(&d.w, d.size, s->channel, c->id, m->id, individual, true);
+        rai_put_acknowledge(&d.w, d.size, s->channel, c->id, message, individual, true);
     return rai_session_request(&d, type, RAI_NO_CORRELATION, op, NULL, op_out, fault);
 }
 
@@ -588,7 +604,7 @@ int rai_consumer_acknowledge(rai_consumer *c, const ra_message *m, bool individu
     if (individual) {
         rai_consumer_flush_ack(c);
         if (op_out != NULL)
-            return ack_with_op(c, m, true, op_out, fault);
+            return ack_with_op(c, m->id, true, op_out, fault);
         return log_ack(c, m->id, true) ? RA_OK : rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     }
     if (!known) {
@@ -599,9 +615,11 @@ int rai_consumer_acknowledge(rai_consumer *c, const ra_message *m, bool individu
     if (op_out != NULL) {
         if (c->ack_id < 0)
             return nothing_to_do(c, op_out, fault);
-        rc = ack_with_op(c, m, false, op_out, fault);
-        if (rc == RA_OK)
+        rc = ack_with_op(c, c->ack_id, false, op_out, fault); /* of the last one in the batch: it covers this one */
+        if (rc == RA_OK) {
             c->ack_id = -1;
+            c->ack_bytes = 0;
+        }
         return rc;
     }
     if (c->ack_bytes >= (size_t)(c->s->e->config->ack_batch_size > 0 ? c->s->e->config->ack_batch_size : 0))

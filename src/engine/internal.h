@@ -214,7 +214,8 @@ struct rai_consumer {
     uint64_t key; /* unique in the connection: what messages carry */
     char *queue, *filter;
     bool browse, opened, closing, released;
-    bool close_pending; /* CONSUMER_CLOSE waits for its answer */
+    bool create_pending; /* CREATECONSUMER waits for its answer, which will look for this object */
+    bool close_pending;  /* CONSUMER_CLOSE does */
     int32_t window;
     struct rai_fault fault;
     ra_message *first, *last; /* buffer */

@@ -123,6 +123,19 @@ static bool crosses_correlation(const struct old_epoch *old, const rai_session *
     return (old->version < 130) != (s->version < 130);
 }
 
+/* A consumer that was closed before it was there is not created again: its creation ends with it. */
+static void end_creation(rai_session *s, struct rai_pending *entry)
+{
+    rai_consumer *c = entry->subject;
+    struct rai_fault why;
+    if (!c->closing)
+        return; /* its operation has gone over to the new request */
+    rai_fault_set(&why, RA_E_CLOSED, "the consumer was closed");
+    end_entry(s, entry, FATE_NOT_DONE, &why);
+    c->create_pending = false;
+    rai_consumer_free_if_done(c);
+}
+
 static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, const uint8_t *frame, size_t size,
                      struct rai_pending *entry)
 {
@@ -136,7 +149,9 @@ static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, con
         forget_send(s, old, fate);
     if (fate == FATE_REQUEUE)
         old->failed |= !requeue(s, old, frame, size, entry);
-    else if (entry != NULL && fate != FATE_SETUP)
+    else if (entry != NULL && fate == FATE_SETUP)
+        end_creation(s, entry);
+    else if (entry != NULL)
         end_entry(s, entry, fate, &why);
     if (entry != NULL && fate == FATE_UNKNOWN)
         old->unknown++;
@@ -163,8 +178,12 @@ static void confirmed_entries(rai_session *s, struct old_epoch *old)
         struct rai_pending *entry = rai_pendings_at(&old->pendings, i);
         if (entry->offset >= old->log.confirmed)
             break;
-        if (entry->ended || entry->type == RAI_SESS_CREATECONSUMER)
+        if (entry->ended)
             continue;
+        if (entry->type == RAI_SESS_CREATECONSUMER) {
+            end_creation(s, entry);
+            continue;
+        }
         struct rai_fault why;
         bool data = entry->type == RAI_SESS_QUEUEQUERY || entry->type == RAI_SESS_BINDINGQUERY;
         rai_fault_set(&why, RA_E_OUTCOME_UNKNOWN, "the session was recreated before the answer came");
@@ -191,7 +210,13 @@ static bool set_up_consumer(rai_consumer *c, rai_op *op)
     c->owed = 0;
     c->credit_out = false;
     c->acked = c->delivered;
-    return rai_consumer_log_create(c, op);
+    c->create_pending = false;
+    if (rai_consumer_log_create(c, op))
+        return true;
+    struct rai_fault why;
+    rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory while recreating the session");
+    rai_op_end(op, RA_OUTCOME_UNKNOWN, &why);
+    return false;
 }
 
 static bool set_up(rai_session *s, const struct old_epoch *old)
