@@ -407,6 +407,36 @@ Test(client_wait, nobody_waits__the_thread_goes_on, .init = set_up, .fini = tear
     harness_close(c);
 }
 
+Test(client_wait, earlier_deadline__reaches_a_driver_that_sleeps_for_longer, .init = set_up, .fini = tear_down)
+{
+    struct rai_fault fault;
+    struct rai_config config = harness_config(peer_port(peer));
+    config.retry_interval = config.max_retry_interval = 1000000; /* the thread has nothing to do for long */
+    config.call_failover_timeout = 100;
+    rai_op *op;
+    rai_client *c = harness_open(&config, NULL);
+    rai_session *s = harness_session(c);
+    bool connected = true;
+    peer_refuse(peer, true);
+    peer_cut(peer);
+    while (connected) {
+        harness_sleep_ms(1);
+        enter(c);
+        connected = rai_engine_connected(rai_client_engine(c));
+        rai_client_leave(c);
+    }
+    harness_sleep_ms(50);
+    enter(c);
+    cr_assert_eq(rai_session_query_queue(s, "q", rai_client_now(c), &op, &fault), 0);
+    rai_client_leave(c);
+    harness_sleep_ms(1000); /* and one look only: whoever leaves looks at the deadline himself */
+    enter(c);
+    cr_expect_eq(rai_op_outcome(op), RA_OUTCOME_NOT_DONE);
+    rai_op_unref(op);
+    rai_client_leave(c);
+    harness_close(c);
+}
+
 Test(client_wait, stalled_peer__writable_when_it_reads_again, .init = set_up, .fini = tear_down)
 {
     struct rai_fault fault;
