@@ -223,9 +223,13 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
                           entry->type == RAI_SESS_CONSUMER_CLOSE || entry->type == RAI_SESS_STOP;
         if (structural || !rai_entry_cancel(s, entry))
             return;
+        s->work = s->work || entry->work;
         rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, fault);
+        rai_session_check_writable(s);
         return;
     }
+    if (rai_producer_cancel_open(s, op, fault))
+        return;
     if (s->fresh && s->open_op == op && s->state == RAI_S_NEW)
         rai_session_lose(s, fault);
 }

@@ -58,6 +58,8 @@ void rai_engine_shut(rai_engine *e, int64_t now)
         return;
     e->shut = true;
     rai_fault_set(&why, RA_E_CLOSED, "the connection is closed");
+    for (struct rai_link *l = e->links; l != NULL; l = l->next)
+        rai_link_doom(l); /* first: what a writer holds right now may arrive, and so counts as written */
     for (rai_session *s = e->sessions, *next; s != NULL; s = next) {
         next = s->next;
         rai_session_closed(s);

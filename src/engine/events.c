@@ -123,6 +123,8 @@ static void forget_queued(rai_engine *e, const void *owner)
 
 void rai_engine_forget_owner(rai_engine *e, void *owner)
 {
+    if (owner == NULL)
+        return; /* the connection's own events have none */
     forget_queued(e, owner);
     for (uint64_t i = e->outcome_head; i != e->outcome_tail; i++) {
         struct rai_outcome_range *r = range_at(e, i);
@@ -141,12 +143,20 @@ void rai_engine_forget_owner(rai_engine *e, void *owner)
 
 /* --- outcomes of tagged sends: ranges, never lost --- */
 
+static bool same_fault(const struct rai_fault *a, const struct rai_fault *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return a->code == b->code && a->broker_code == b->broker_code && strcmp(a->text, b->text) == 0 &&
+           strcmp(a->broker_text, b->broker_text) == 0 && strcmp(a->endpoint, b->endpoint) == 0;
+}
+
 static bool extend(rai_engine *e, const rai_session *s, uint64_t tag, int outcome, const struct rai_fault *fault)
 {
     if (e->outcome_head == e->outcome_tail)
         return false;
     struct rai_outcome_range *r = range_at(e, e->outcome_tail - 1);
-    if (r->session != s || r->outcome != outcome || tag != r->last + 1 || fault != NULL || r->fault != NULL)
+    if (r->session != s || r->outcome != outcome || tag != r->last + 1 || !same_fault(r->fault, fault))
         return false;
     r->last = tag;
     return true;

@@ -300,6 +300,7 @@ struct rai_engine {
     struct rai_log_pool pool;
 
     struct rai_op *ops, *last_op;
+    rai_op *next_tick; /* of the walk over them */
     rai_op *done_first, *done_last;
 
     uint32_t subscribed;
@@ -349,6 +350,8 @@ void rai_link_fail(struct rai_link *l, const struct rai_fault *why); /* doom + w
 void rai_link_tick(struct rai_link *l, int64_t now);
 bool rai_link_ask(struct rai_link *l, rai_session *s, int type); /* remembers a request of channel 1 */
 void rai_link_forget_session(rai_engine *e, rai_session *s);
+/* The session ends while its link lives: what is planned will be written to its end, so it counts as written. */
+void rai_link_keeps_writing(rai_session *s);
 void rai_link_free(struct rai_link *l);
 void rai_link_name_endpoint(const struct rai_link *l, struct rai_fault *fault); /* unless it has one */
 bool rai_link_usable(const struct rai_link *l);
@@ -389,6 +392,9 @@ void rai_session_barrier_answered(rai_session *s, uint32_t number);
 void rai_session_recreate(rai_session *s, struct rai_link *l); /* CREATESESSION was answered: new epoch */
 /* Everything unanswered ends: unwritten as not done, written as unknown. */
 void rai_session_end_all(rai_session *s, const struct rai_fault *why);
+/* The same on a link that lives on: what was written keeps its place and number, the rest is never written. false: out of
+ * memory. */
+bool rai_session_drop_all(rai_session *s, const struct rai_fault *why);
 
 /* --- session.c --- */
 rai_session *rai_session_by_channel(rai_engine *e, int64_t channel);
@@ -453,6 +459,7 @@ void rai_consumer_free_if_done(rai_consumer *c);
 void rai_producer_credits(rai_session *s, const struct rai_frame *f);
 void rai_producer_route_step(rai_producer *p, const struct rai_frame *answer, const struct rai_fault *fault);
 void rai_producer_recreated(rai_session *s);
+bool rai_producer_cancel_open(rai_session *s, const rai_op *op, const struct rai_fault *fault); /* false: not one of theirs */
 bool rai_producer_has_room(const rai_producer *p);
 void rai_producer_free_if_done(rai_producer *p);
 void rai_producers_end(rai_session *s, const struct rai_fault *fault);

@@ -70,6 +70,14 @@ static void plan_is_written(struct rai_link *l)
         l->plan[i].session = NULL;
 }
 
+void rai_link_keeps_writing(rai_session *s)
+{
+    struct rai_link *l = s->link;
+    for (int i = 0; l != NULL && l->state != RAI_LINK_DOOMED && i < l->plan_count; i++)
+        if (l->plan[i].session == s && l->plan[i].end > s->log.written)
+            s->log.written = l->plan[i].end;
+}
+
 void rai_link_doom(struct rai_link *l)
 {
     if (l == NULL || l->state == RAI_LINK_DOOMED)

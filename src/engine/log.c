@@ -254,13 +254,15 @@ bool rai_log_empty(const struct rai_log *log)
 
 /* --- dropping --- */
 
+/* What is planned may have arrived already: the reader can be faster than the writer's way back from its system call. */
 static bool head_is_written(const struct rai_log *log)
 {
+    uint64_t out = log->written > log->planned ? log->written : log->planned;
     size_t size;
-    if (log->confirmed >= log->written)
+    if (log->confirmed >= out)
         return false;
     rai_log_frame(log, log->confirmed, &size);
-    return log->confirmed + size <= log->written;
+    return log->confirmed + size <= out;
 }
 
 static void drop_one(struct rai_log *log, rai_log_visitor visit, void *ctx, bool *counted)

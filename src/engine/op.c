@@ -49,6 +49,8 @@ void rai_op_hand_out(rai_op *op, rai_op **op_out)
 static void unlist(rai_op *op)
 {
     rai_engine *e = op->e;
+    if (e->next_tick == op)
+        e->next_tick = op->next;
     if (op->prev != NULL)
         op->prev->next = op->next;
     else
@@ -145,15 +147,14 @@ void rai_op_abandon(rai_op *op, int64_t now)
     if (op->outcome != RA_OUTCOME_PENDING)
         return;
     op->e->now = now;
-    op->abandoned = true;
-    give_up(op);
+    give_up(op); /* if that ends it, the caller sees it: no event */
+    op->abandoned = op->outcome == RA_OUTCOME_PENDING;
 }
 
 void rai_ops_tick(rai_engine *e, int64_t now)
 {
-    rai_op *next;
-    for (rai_op *op = e->ops; op != NULL; op = next) {
-        next = op->next;
+    for (rai_op *op = e->ops; op != NULL; op = e->next_tick) {
+        e->next_tick = op->next; /* kept right by unlist(): the end of one may be the end of others */
         if (op->expired)
             continue;
         if (op->deadline <= now) {

@@ -21,6 +21,7 @@ struct rai_pending {
     bool tagged;   /* as.tag, else as.op */
     bool ended;
     bool risky; /* a commit that may be refused */
+    bool work;  /* a commit of work: cancelled, the transaction is what it was */
     bool answered; /* ended by its own answer, so the broker counted it */
 };
 

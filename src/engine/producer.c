@@ -89,6 +89,13 @@ void rai_producer_credits(rai_session *s, const struct rai_frame *f)
 
 /* --- routes: a send to an address without a queue is answered as if it had been stored --- */
 
+/* Refused by the broker or by the check; anything else came in between. */
+static int outcome_of(const struct rai_fault *fault)
+{
+    bool refused = fault->broker_code >= 0 || fault->code == RA_E_NO_ROUTE || fault->code == RA_E_NO_ADDRESS;
+    return refused ? RA_OUTCOME_REJECTED : RA_OUTCOME_NOT_DONE;
+}
+
 static void opened(rai_producer *p, const struct rai_fault *fault)
 {
     rai_op *op = p->open_op;
@@ -97,7 +104,7 @@ static void opened(rai_producer *p, const struct rai_fault *fault)
     p->opened = fault == NULL;
     if (fault != NULL)
         p->fault = *fault;
-    rai_op_end(op, fault == NULL ? RA_OUTCOME_CONFIRMED : RA_OUTCOME_REJECTED, fault);
+    rai_op_end(op, fault == NULL ? RA_OUTCOME_CONFIRMED : outcome_of(fault), fault);
     rai_op_unref(op);
     rai_producer_free_if_done(p);
 }
@@ -181,13 +188,34 @@ static void judge_route(rai_producer *p, const struct rai_binding_answer *a)
 
 enum { BROKER_QUEUE_EXISTS = 101 };
 
+/* Its deadline came: what was never written is cancelled. */
+bool rai_producer_cancel_open(rai_session *s, const rai_op *op, const struct rai_fault *fault)
+{
+    rai_producer *p = s->producers;
+    while (p != NULL && (p->open_op == NULL || p->open_op != op))
+        p = p->next;
+    for (uint64_t i = s->pendings.head; p != NULL && i < s->pendings.tail; i++) {
+        struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
+        if (entry->subject == p && !entry->ended && rai_entry_cancel(s, entry)) {
+            rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, fault); /* the rest follows from that */
+            break;
+        }
+    }
+    return p != NULL;
+}
+
 /* The next step of the check, driven by the answer of the last one. */
 void rai_producer_route_step(rai_producer *p, const struct rai_frame *answer, const struct rai_fault *fault)
 {
     struct rai_binding_answer a;
-    if (p->step == RAI_ROUTE_DONE || p->closed) {
-        p->step = RAI_ROUTE_DONE;
+    if (p->step == RAI_ROUTE_DONE) {
         rai_producer_free_if_done(p);
+        return;
+    }
+    if (p->closed) {
+        struct rai_fault why;
+        rai_fault_set(&why, RA_E_CLOSED, "the producer was closed");
+        opened(p, &why);
         return;
     }
     if (fault != NULL && fault->broker_code != BROKER_QUEUE_EXISTS) {

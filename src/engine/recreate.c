@@ -299,7 +299,7 @@ static void end_forgets(rai_session *s)
     s->forgets = 0;
 }
 
-void rai_session_end_all(rai_session *s, const struct rai_fault *why)
+static void end_entries(rai_session *s, const struct rai_fault *why)
 {
     end_forgets(s);
     for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
@@ -318,5 +318,24 @@ void rai_session_end_all(rai_session *s, const struct rai_fault *why)
             fault.code = RA_E_OUTCOME_UNKNOWN;
         rai_entry_bad(s, entry, written ? RA_OUTCOME_UNKNOWN : RA_OUTCOME_NOT_DONE, &fault);
     }
+}
+
+void rai_session_end_all(rai_session *s, const struct rai_fault *why)
+{
+    end_entries(s, why);
     rai_log_clear(&s->log);
+}
+
+bool rai_session_drop_all(rai_session *s, const struct rai_fault *why)
+{
+    rai_link_keeps_writing(s);
+    end_entries(s, why);
+    for (uint64_t at = s->log.planned; at < s->log.end;) {
+        size_t size;
+        rai_log_frame(&s->log, at, &size);
+        if (!rai_log_is_hole(&s->log, at) && !rai_log_make_hole(&s->log, at))
+            return false;
+        at += size;
+    }
+    return true;
 }

@@ -224,6 +224,7 @@ static void end_children(rai_session *s, const struct rai_fault *why)
         next = c->next;
         rai_consumer_ended(c, why);
     }
+    rai_session_check_writable(s); /* who waits for room hears of it: the next send says why not */
     rai_producers_end(s, why);
 }
 
@@ -235,6 +236,7 @@ void rai_session_closed(rai_session *s)
     rai_fault_set(&why, RA_E_CLOSED, "the session is closed");
     s->closing = true;
     s->state = RAI_S_CLOSED;
+    rai_link_keeps_writing(s);
     rai_session_unlink(s);
     rai_session_end_all(s, &why);
     end_open_op(s, &why);
@@ -248,6 +250,7 @@ void rai_session_lose(rai_session *s, const struct rai_fault *why)
     bool was_open = !s->fresh;
     s->state = RAI_S_LOST;
     s->fault = *why;
+    rai_link_keeps_writing(s);
     rai_session_unlink(s);
     rai_session_end_all(s, why);
     end_open_op(s, why);
@@ -291,11 +294,9 @@ void rai_session_abort(rai_session *s, int64_t now, int64_t *not_done, int64_t *
     rai_fault_set(&why, RA_E_CLOSED, "the session was closed before the broker had answered");
     bool linked = s->state == RAI_S_OPEN && s->link != NULL;
     if (s->state != RAI_S_CLOSED && s->state != RAI_S_LOST) {
-        rai_session_end_all(s, &why);
         s->closing = true;
-        if (linked)
-            rai_session_log_close(s, NULL); /* so that the broker lets go of it now and not at its TTL */
-        else
+        /* so that the broker lets go of it now and not at its TTL */
+        if (!linked || !rai_session_drop_all(s, &why) || !rai_session_log_close(s, NULL))
             rai_session_closed(s);
     }
     if (not_done != NULL)
@@ -491,6 +492,7 @@ int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_
     rai_op *op = rai_op_new(s->e, s, now);
     struct rai_pending pending = {.type = RAI_SESS_COMMIT, .correlation = correlation, .as.op = op};
     pending.risky = may_be_refused(s);
+    pending.work = s->work;
     if (op == NULL || !rai_draft_commit(&d, &pending)) {
         rai_op_discard(op);
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
