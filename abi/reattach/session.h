@@ -296,12 +296,14 @@ RA_API int ra_session_query_address_begin(ra_session *session, const char *addre
  * --------------------------------------------------------------------------------------------------- */
 
 /* Opens a producer for one address. NULL: an anonymous one, the address is given with each send. The option
- * routeCheck decides what happens if no queue is bound to the address.
+ * routeCheck decides what happens if no queue is bound to the address; what an anonymous producer sends is not
+ * checked.
  *
  * Thread:  any thread, not inside a listener
  * Blocks:  up to callTimeout
  * Owns:    *producer_out belongs to the caller (ra_producer_free)
- * Errors:  RA_E_NO_ROUTE, RA_E_SECURITY, RA_E_TIMEOUT, RA_E_INTERRUPTED, RA_E_IN_LISTENER, RA_E_CLOSED
+ * Errors:  RA_E_NO_ADDRESS, RA_E_NO_ROUTE, RA_E_SECURITY, RA_E_TIMEOUT, RA_E_INTERRUPTED, RA_E_IN_LISTENER,
+ *          RA_E_CLOSED
  * Since:   1.0
  */
 RA_API int ra_producer_open(ra_session *session, const char *address, ra_producer **producer_out, ra_error **err);

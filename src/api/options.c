@@ -54,7 +54,7 @@ static const struct option table[] = {
     { "initialConnectAttempts", &integer32, FIELD(initial_connect_attempts), MINUS_ONE_OR(0, 2147483647), "1", NONE,
       "Rounds over the endpoints for the first connection; 0 is taken as 1, -1 is without limit." },
     { "retryInterval", &integer64, FIELD(retry_interval), BETWEEN(0, 2147483647), "2000", "100",
-      "Milliseconds before the second round of connection attempts." },
+      "Milliseconds from one round of connection attempts to the next, at first." },
     { "retryIntervalMultiplier", &real, FIELD(retry_interval_multiplier), BETWEEN(0.001, 1000), "1.0", "2.0",
       "Factor from one retry interval to the next." },
     { "maxRetryInterval", &integer64, FIELD(max_retry_interval), BETWEEN(0, 2147483647), "2000", "5000",
@@ -96,7 +96,7 @@ static const struct option table[] = {
       "Name by which the broker shows and distinguishes this client; empty is the same as none." },
     { "routeCheck", &route_check, FIELD(route_check), WORDS("verify, create or none"), "verify", NONE,
       "What to do about an address that no queue is bound to, where messages would vanish: verify refuses the "
-      "producer, create makes the queue, none sends." },
+      "producer, create makes the queue, none sends. Anonymous producers are not checked." },
     { "drive", &drive, FIELD(manual_drive), WORDS("thread or manual"), "thread", NONE,
       "thread: a background thread keeps the connection alive; manual: the program does, with "
       "ra_connection_process()." },
