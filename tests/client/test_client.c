@@ -425,7 +425,7 @@ Test(client_wait, earlier_deadline__reaches_a_driver_that_sleeps_for_longer, .in
         connected = rai_engine_connected(rai_client_engine(c));
         rai_client_leave(c);
     }
-    harness_sleep_ms(50);
+    harness_sleep_ms(300); /* all shorter deadlines are over */
     enter(c);
     cr_assert_eq(rai_session_query_queue(s, "q", rai_client_now(c), &op, &fault), 0);
     rai_client_leave(c);
@@ -765,17 +765,28 @@ static void count_points(void *ctx, enum rai_point point)
         atomic_fetch_add(&wakes, 1);
     if (point == RAI_POINT_SIGNAL)
         atomic_fetch_add(&signals, 1);
-    if (point == RAI_POINT_POLL)
-        atomic_fetch_add(&polls, 1);
+}
+
+static int count_poll(void *ctx, struct pollfd *fds, nfds_t count, int64_t timeout_us)
+{
+    atomic_fetch_add(&polls, 1); /* the driver's and those of the thread that keeps out of its way */
+    return rai_sys_default.poll(ctx, fds, count, timeout_us);
+}
+
+static rai_client *open_counted(struct rai_sys *sys)
+{
+    struct rai_config config = harness_config(peer_port(peer));
+    *sys = rai_sys_default;
+    sys->yield = count_points;
+    sys->poll = count_poll;
+    return harness_open(&config, sys);
 }
 
 Test(client_cost, request_and_answer__wakes_nobody, .init = set_up, .fini = tear_down)
 {
     enum { CALLS = 5000 };
-    struct rai_sys sys = rai_sys_default;
-    struct rai_config config = harness_config(peer_port(peer));
-    sys.yield = count_points;
-    rai_client *c = harness_open(&config, &sys);
+    struct rai_sys sys;
+    rai_client *c = open_counted(&sys);
     rai_session *s = harness_session(c);
     atomic_store(&wakes, 0);
     atomic_store(&signals, 0);
@@ -787,5 +798,22 @@ Test(client_cost, request_and_answer__wakes_nobody, .init = set_up, .fini = tear
     cr_expect_lt(atomic_load(&wakes), CALLS / 10);
     cr_expect_lt(atomic_load(&signals), CALLS / 10);
     cr_expect_lt(atomic_load(&polls), 2 * CALLS);
+    harness_close(c);
+}
+
+Test(client_cost, idle_or_long_wait__nobody_stirs, .init = set_up, .fini = tear_down)
+{
+    struct rai_sys sys;
+    rai_client *c = open_counted(&sys);
+    rai_session *s = harness_session(c);
+    rai_consumer *consumer = harness_consumer(c, s, NULL);
+    cr_assert_eq(harness_query(c, s, LONG_MS), 0);
+    harness_sleep_ms(50);
+    atomic_store(&polls, 0);
+    harness_sleep_ms(400);
+    cr_expect_lt(atomic_load(&polls), 20, "idle: %ld", atomic_load(&polls));
+    atomic_store(&polls, 0);
+    cr_expect_eq(harness_receive(c, consumer, 400), RA_E_TIMEOUT);
+    cr_expect_lt(atomic_load(&polls), 20, "waiting: %ld", atomic_load(&polls));
     harness_close(c);
 }
