@@ -85,9 +85,11 @@ static void one_cut(struct storm *s, int number)
         quiet_cut(s);
     else
         busy_cut(s);
+    int64_t missed = storm_now_us() + 1000000; /* the cut may have hit a link that was not needed any more */
     while (s->failed == 0 && storm_now_us() < until) {
         bool all_back = storm_stat(s, RA_STAT_REATTACHED) >= back + s->options.lanes;
-        if (storm_stat(s, RA_STAT_LINKS_LOST) > lost && all_back)
+        bool hit = storm_stat(s, RA_STAT_LINKS_LOST) > lost;
+        if (hit ? all_back : storm_now_us() > missed)
             break;
         storm_pump(s, 1);
     }

@@ -63,7 +63,8 @@ static bool take_number(struct storm_options *o, const char *name, int64_t n)
         int *to;
     } ints[] = {{"--lanes", &o->lanes},       {"--threads", &o->threads}, {"--keep", &o->keep},
                 {"--body-min", &o->body_min}, {"--body-max", &o->body_max}, {"--cuts", &o->cuts},
-                {"--min-ms", &o->min_ms},     {"--max-ms", &o->max_ms},   {"--delay", &o->delay_ms}};
+                {"--min-ms", &o->min_ms},     {"--max-ms", &o->max_ms},   {"--delay", &o->delay_ms},
+                {"--forbidden-every", &o->forbidden_every}};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) {
         if (strcmp(name, ints[i].name) == 0) {
             *ints[i].to = (int)n;
@@ -109,6 +110,7 @@ void storm_arguments(struct storm_options *o, int argc, char **argv)
     *o = (struct storm_options){.queue = "storm",
                                 .lanes = 1,
                                 .threads = 1,
+                                .forbidden_every = 50,
                                 .keep = 1000,
                                 .body_min = 10,
                                 .body_max = 1500,
@@ -204,7 +206,8 @@ bool storm_lane_send(struct lane *l, int64_t seq)
 {
     struct storm *s = l->storm;
     ra_error *err = NULL;
-    bool forbidden = seq % STORM_FORBIDDEN_EVERY == STORM_FORBIDDEN_EVERY - 1;
+    int every = s->options.forbidden_every;
+    bool forbidden = every > 0 && seq % every == every - 1;
     size_t size = (size_t)storm_between(&l->random, s->options.body_min, s->options.body_max);
     ra_producer *producer = forbidden ? l->forbidden : l->producer;
     const char *address = forbidden ? "forbidden.x" : NULL;

@@ -1,7 +1,7 @@
 /*
  * What the storm proofs share: lanes. A lane is a session with a producer on a queue of its own; a sender keeps it full of
- * unanswered durable sends, numbered by the int property `seq`. One send in fifty goes where the user may not send and has
- * to come back as rejected. Every outcome is noted by its tag, which is the seq; the driver joins them with what the Java
+ * unanswered durable sends, numbered by the int property `seq`. Some go where the user may not send and have to come back
+ * as rejected. Every outcome is noted by its tag, which is the seq; the driver joins them with what the Java
  * judge finds in the queues.
  */
 #ifndef REATTACH_TESTS_STORM_H
@@ -15,13 +15,14 @@
 
 #include "support/relay.h"
 
-enum { STORM_LANES_MAX = 2048, STORM_FORBIDDEN_EVERY = 50 };
+enum { STORM_LANES_MAX = 2048 };
 
 struct storm_options {
     uint16_t broker;
     const char *queue;  /* lane i uses QUEUE.i */
     const char *out;    /* outcomes of lane i go to OUT.i, one byte each */
     int lanes, threads; /* senders */
+    int forbidden_every; /* one send in so many goes where it is refused; 0: none */
     int keep;           /* unanswered sends per lane to keep at least */
     int64_t messages;   /* per lane, 0: until told to stop */
     int body_min, body_max;

@@ -10,7 +10,6 @@ sys.path.insert(0, str(ROOT / "tests/support"))
 import broker as brokers  # noqa: E402
 
 CONFIRMED, REJECTED, NOT_DONE, UNKNOWN = 1, 2, 3, 4
-FORBIDDEN_EVERY = 50
 
 
 class Judge:
@@ -22,6 +21,7 @@ class Judge:
         self.process = subprocess.Popen(
             ["java", "-Xmx512M", "-cp", path, "Judge", "--port", str(port), "--user", "admin", "--password", "admin",
              "--server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process.stdout.readline()  # that it is ready
 
     def ask(self, *words):
         self.process.stdin.write(" ".join(words) + "\n")
@@ -30,16 +30,21 @@ class Judge:
         if not line:
             raise RuntimeError("the judge ended")
         answer = json.loads(line)
-        if "error" in answer:
-            raise RuntimeError(f"judge: {words}: {answer['error']}")
+        if not answer.get("ok"):
+            raise RuntimeError(f"judge: {words}: {answer.get('error')}")
         return answer
 
     def drain(self, queue):
         """The seqs of a queue, in its order; the queue is gone afterwards."""
         with tempfile.TemporaryDirectory() as scratch:
             path = pathlib.Path(scratch) / "seqs"
-            self.ask("drain", queue, str(path))
-            seqs = [int(line) for line in path.read_text().split()]
+            seqs = []
+            # "that is all" may come while the queue is still being filled from its journal or pages: ask until it is empty
+            for _ in range(100):
+                answer = self.ask("drain", queue, str(path))
+                seqs += [int(line) for line in path.read_text().split()]
+                if answer["remaining"] <= 0:
+                    break
         self.ask("delete", queue)
         return seqs
 
@@ -86,7 +91,7 @@ def run(program, seconds, *arguments):
     return {"hangs": 0, "errors": 1, "error": f"exit status {done.returncode}: {done.stderr[-300:]}"}
 
 
-def join(outcomes, seqs):
+def join(outcomes, seqs, every):
     """Outcomes by seq against the seqs found, in their order."""
     times = [0] * len(outcomes)
     foreign = 0
@@ -99,7 +104,7 @@ def join(outcomes, seqs):
              "rejected": 0, "without_outcome": 0, "wrong": 0}
     total["out_of_order"] = sum(1 for a, b in zip(seqs, seqs[1:]) if b < a)
     for seq, outcome in enumerate(outcomes):
-        forbidden = seq % FORBIDDEN_EVERY == FORBIDDEN_EVERY - 1
+        forbidden = every > 0 and seq % every == every - 1
         total["doubled"] += max(0, times[seq] - 1)
         if outcome == CONFIRMED:
             total["lost"] += times[seq] == 0
@@ -123,11 +128,11 @@ def add(total, more):
     return total
 
 
-def judge_lanes(judge, queue, prefix, lanes):
+def judge_lanes(judge, queue, prefix, lanes, every=50):
     total = {}
     for lane in range(lanes):
         path = pathlib.Path(f"{prefix}.{lane}")
         outcomes = path.read_bytes()
         path.unlink()
-        add(total, join(outcomes, judge.drain(f"{queue}.{lane}")))
+        add(total, join(outcomes, judge.drain(f"{queue}.{lane}"), every))
     return total
