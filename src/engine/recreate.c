@@ -157,6 +157,16 @@ static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, con
         old->unknown++;
 }
 
+/* A frame without an entry never asked for an answer, or has got it and waits for the broker's confirmation only. */
+static bool is_over(const struct old_epoch *old, const struct rai_pending *entry, const uint8_t *frame, size_t size)
+{
+    struct rai_send_tail tail;
+    if (entry != NULL)
+        return entry->ended;
+    return rai_frame_type(frame) != RAI_SESS_SEND ||
+           (rai_get_send_tail(frame, size, old->version, &tail) && tail.respond);
+}
+
 static void survivors(rai_session *s, struct old_epoch *old)
 {
     uint64_t at = old->log.confirmed;
@@ -164,8 +174,7 @@ static void survivors(rai_session *s, struct old_epoch *old)
         size_t size;
         const uint8_t *frame = rai_log_frame(&old->log, at, &size);
         struct rai_pending *entry = rai_pendings_by_offset(&old->pendings, at);
-        bool ended = entry != NULL && entry->ended;
-        if (!rai_log_is_hole(&old->log, at) && !ended)
+        if (!rai_log_is_hole(&old->log, at) && !is_over(old, entry, frame, size))
             survivor(s, old, at, frame, size, entry);
         at += size;
     }

@@ -168,6 +168,26 @@ Test(engine_operations, a_cancelled_commit_leaves_the_transaction_open)
     peer_free(p);
 }
 
+/* Their frames stay in the log until the broker confirms them, long after their answers. */
+Test(engine_operations, what_was_answered_is_neither_unknown_nor_asked_again_in_a_recreated_session)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_producer *producer = peer_producer(p, s);
+    rai_op *query;
+    peer_send(p, producer, "x", 1);
+    PLAY(p, "1> 10 PRODUCER 1", "1> 10 SEND x 1", "1< 10 OK 1");
+    cr_assert_eq(rai_session_query_queue(s, "q", p->now, &query, NULL), 0);
+    PLAY(p, "1> 10 QUERY q", "1< 10 QUEUE q");
+    OP(p, query, "confirmed");
+    peer_send(p, producer, "y", 2);
+    PLAY(p, "1> 10 SEND y 2", "1 cut", "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 1",
+         "2< TOPOLOGY 136 node", "2< REFUSED", "2> CREATE 10 v136", "2< CREATED 136", "2> 10 PRODUCER 1", "2>");
+    EVENTS(p, "disconnected; retrying 1 0; recreated 1 0; sends 1-1 confirmed; sends 2-2 unknown");
+    cr_assert_eq(rai_session_unsettled(s), 0);
+    peer_free(p);
+}
+
 Test(engine_operations, a_blocked_sender_hears_that_its_session_is_closed)
 {
     struct peer *p = peer_new();
