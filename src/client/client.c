@@ -247,6 +247,7 @@ void rai_client_destroy(rai_client *c)
     rai_socket_close(c->wake_fd);
     rai_socket_close(c->thread.park_fd);
     rai_loop_close(c);
+    rai_free(c->loop.known);
     rai_free(c->fds);
     rai_fork_unmark(c);
     config_free(&c->config);

@@ -127,7 +127,6 @@ void rai_loop_close(rai_client *c)
     rai_socket_close(c->loop.epoll_fd);
     rai_socket_close(c->loop.links_fd);
     rai_socket_close(c->loop.timer_fd);
-    rai_free(c->loop.known);
 }
 
 static int open_loop(rai_client *c)
