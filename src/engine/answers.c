@@ -140,13 +140,48 @@ static void follow_up(rai_session *s, struct rai_pending *entry, const struct ra
     }
 }
 
+static bool is_forget(const rai_session *s, const uint8_t *frame, size_t size)
+{
+    struct rai_send_tail tail;
+    return rai_frame_type(frame) == RAI_SESS_SEND && rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
+}
+
+/* The broker answers in order, so an answer proves that everything before it was processed, also what asked for none. */
+static void answered_up_to(rai_session *s, uint64_t end)
+{
+    uint64_t at = s->answered_end > s->log.confirmed ? s->answered_end : s->log.confirmed;
+    if (end <= s->answered_end)
+        return;
+    s->answered_end = end;
+    while (s->forgets > 0 && at < end) {
+        size_t size;
+        const uint8_t *frame = rai_log_frame(&s->log, at, &size);
+        if (!rai_log_is_hole(&s->log, at) && is_forget(s, frame, size))
+            s->forgets--;
+        at += size;
+    }
+}
+
+/* Without a window the broker confirms nothing: what it has answered leaves the log. Numbers mean nothing there. */
+static void drop_answered(rai_session *s)
+{
+    uint64_t end = s->answered_end;
+    if (s->e->config->confirmation_window >= 0)
+        return;
+    if (s->pendings.head < s->pendings.tail && rai_pendings_at(&s->pendings, s->pendings.head)->offset < end)
+        end = rai_pendings_at(&s->pendings, s->pendings.head)->offset;
+    if (end <= s->log.confirmed)
+        return;
+    rai_log_repair(&s->log, end, s->log.first, NULL, NULL);
+    rai_session_check_writable(s);
+}
+
 void rai_entry_good(rai_session *s, struct rai_pending *entry, const struct rai_frame *frame)
 {
     struct rai_pending done = *entry; /* what follows may add entries and so move the ring */
     if (frame != NULL) {
         entry->answered = true;
-        if (done.end > s->answered_end)
-            s->answered_end = done.end;
+        answered_up_to(s, done.end);
     }
     if (done.ended)
         return;
@@ -157,6 +192,7 @@ void rai_entry_good(rai_session *s, struct rai_pending *entry, const struct rai_
     if (entry != NULL)
         end_work(s, entry, RA_OUTCOME_CONFIRMED, NULL);
     rai_entries_pop(s);
+    drop_answered(s);
     if (done.type == RAI_SESS_CLOSE)
         rai_session_closed(s);
     else if (done.subject != NULL && (done.type == RAI_SESS_BINDINGQUERY || done.type == RAI_CREATE_ADDRESS ||
@@ -239,8 +275,7 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
 static void frame_processed(void *ctx, const uint8_t *frame, size_t size)
 {
     rai_session *s = ctx;
-    struct rai_send_tail tail;
-    if (rai_frame_type(frame) == RAI_SESS_SEND && rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond)
+    if (s->log.confirmed >= s->answered_end && is_forget(s, frame, size)) /* else it was settled by an answer */
         s->forgets--;
 }
 

@@ -26,6 +26,8 @@ enum {
     RAI_OUTCOMES_MAX = 65536,         /* unread outcome ranges before tagged sends are refused */
     RAI_BARRIER_FIRST_US = 1000000,   /* a barrier's own deadline: doubled up to the next one */
     RAI_BARRIER_MAX_US = 30000000,
+    RAI_STALE_US = 60000000,          /* how long a REATTACH on a lost link is reckoned with */
+    RAI_PROBE_FIRST_US = 250000,      /* after a release: probes at this, doubled each time */
     RAI_ASK_FIRST_US = 2000000,       /* an answer to REATTACH: the same */
     RAI_ASK_MAX_US = 30000000,
     RAI_CREATES_IN_FLIGHT = 64,       /* CREATESESSION requests pipelined on one link */
@@ -186,9 +188,13 @@ struct rai_session {
     char barrier_key[RAI_BARRIER_NAME + 1]; /* 128 random bits, not derived from the session's name */
     char barrier_name[RAI_BARRIER_NAME + 16];
     uint32_t barrier; /* number of the latest */
+    int barrier_tries;
     bool barrier_out, barrier_answered;
     struct rai_numbers barriers_unanswered;
     int64_t barrier_deadline, barrier_wait;
+    uint32_t asked_on;              /* link of the last REATTACH: never twice on one */
+    int64_t stale_until, probe_at, probe_wait; /* see watch_stale() in recovery.c */
+    bool probing;
     bool had_barrier;
     uint32_t n1;
     int stuck;
@@ -425,6 +431,7 @@ bool rai_session_append(rai_session *s, const uint8_t *frame, size_t size, const
 int rai_session_request(struct rai_draft *d, int type, int64_t correlation, rai_op *op, void *subject,
                         rai_op **op_out, struct rai_fault *fault);
 void rai_session_flush_acks(rai_session *s);
+bool rai_session_probe(rai_session *s);
 
 /* --- answers.c --- */
 void rai_session_frame(rai_session *s, const struct rai_frame *f);

@@ -373,6 +373,14 @@ static bool log_has_room(const rai_session *s, size_t size)
     return rai_log_empty(&s->log) || (int64_t)(rai_log_bytes(&s->log) + size) <= s->e->config->max_unconfirmed;
 }
 
+/* Sends that ask for no answer fill the log of a session without a window, and nothing would empty it: ask something. */
+static bool make_room(rai_session *s)
+{
+    if (s->e->config->confirmation_window >= 0 || s->pendings.head < s->pendings.tail)
+        return true;
+    return rai_session_probe(s);
+}
+
 bool rai_producer_has_room(const rai_producer *p)
 {
     const rai_session *s = p->s;
@@ -480,6 +488,8 @@ int rai_producer_send(rai_producer *p, const char *address, const ra_message *m,
     bool tagged = mode == RAI_SEND_TAGGED;
     if (tagged && s->e->outcomes_full)
         return refuse(p, NULL, cost, true, "too many outcomes of sends have not been read", fault);
+    if (!log_has_room(s, cost) && !make_room(s))
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     if (!log_has_room(s, cost))
         return refuse(p, NULL, cost, tagged, "maxUnconfirmed bytes wait for the broker already", fault);
     rc = acquire(s, credit, cost, fault);

@@ -60,6 +60,7 @@ struct old_epoch {
     struct rai_log log;
     struct rai_pendings pendings;
     uint64_t index;
+    uint64_t answered_end;
     int32_t version;
     int64_t unknown, requeued;
     bool failed; /* out of memory */
@@ -174,7 +175,8 @@ static void survivors(rai_session *s, struct old_epoch *old)
         size_t size;
         const uint8_t *frame = rai_log_frame(&old->log, at, &size);
         struct rai_pending *entry = rai_pendings_by_offset(&old->pendings, at);
-        if (!rai_log_is_hole(&old->log, at) && !is_over(old, entry, frame, size))
+        bool settled = entry == NULL && at < old->answered_end; /* by a later answer */
+        if (!rai_log_is_hole(&old->log, at) && !settled && !is_over(old, entry, frame, size))
             survivor(s, old, at, frame, size, entry);
         at += size;
     }
@@ -257,6 +259,10 @@ static void new_epoch(rai_session *s)
     s->rollbacks = 0;
     s->close_logged = false;
     s->stuck = 0;
+    s->probing = false;
+    s->probe_at = RAI_NEVER;
+    s->stale_until = 0;
+    s->barrier_wait = RAI_BARRIER_FIRST_US;
     s->ask_wait = RAI_ASK_FIRST_US;
     s->epoch++;
     if (s->transacted && s->work)
@@ -265,7 +271,8 @@ static void new_epoch(rai_session *s)
 
 void rai_session_recreate(rai_session *s, struct rai_link *l)
 {
-    struct old_epoch old = {.log = s->log, .pendings = s->pendings, .version = s->version};
+    struct old_epoch old = {
+        .log = s->log, .pendings = s->pendings, .answered_end = s->answered_end, .version = s->version};
     struct rai_event event = {.kind = RA_EVENT_RECREATED, .session = s->owner, .failed_over = s->e->other_node};
     (void)l;
     new_epoch(s);
@@ -298,7 +305,7 @@ static void end_forgets(rai_session *s)
         struct rai_send_tail tail;
         const uint8_t *frame = rai_log_frame(&s->log, at, &size);
         bool forget = rai_frame_type(frame) == RAI_SESS_SEND && !rai_log_is_hole(&s->log, at) &&
-                      rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
+                      at >= s->answered_end && rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
         if (forget && at + size <= s->log.written)
             s->unknown++;
         else if (forget)

@@ -81,6 +81,15 @@ static bool own_request(struct rai_draft *d, int type)
     return rai_draft_commit(d, &pending);
 }
 
+/* A question whose answer proves that all before it was processed. */
+bool rai_session_probe(rai_session *s)
+{
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_simple(&d.w, d.size, RAI_SESS_XA_GET_TIMEOUT, s->channel);
+    return own_request(&d, RAI_SESS_XA_GET_TIMEOUT);
+}
+
 static int ended_op(rai_session *s, int outcome, const struct rai_fault *why, rai_op **op_out, struct rai_fault *fault)
 {
     rai_op *op = rai_op_new(s->e, s, s->e->now);
@@ -154,6 +163,8 @@ int rai_session_open(rai_engine *e, bool transacted, void *owner, int64_t now, r
     s->fresh = true;
     s->received = UINT32_MAX;
     s->ask_wait = RAI_ASK_FIRST_US;
+    s->barrier_wait = RAI_BARRIER_FIRST_US;
+    s->probe_at = RAI_NEVER;
     s->epoch = 1;
     s->next_producer = 1;
     s->open_op = rai_op_ref(op);

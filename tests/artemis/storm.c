@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/handle.h"
+#include "engine/internal.h"
 
 /* --- small things --- */
 
@@ -131,6 +132,23 @@ void storm_arguments(struct storm_options *o, int argc, char **argv)
         fprintf(stderr, "%s: --broker PORT is needed, and every argument has a value\n", argv[0]);
         exit(2);
     }
+}
+
+/* For a storm that hangs: where each session stands. */
+void storm_dump(struct storm *s)
+{
+    if (rai_client_enter(s->connection->client, NULL) != 0)
+        return;
+    rai_engine *e = rai_client_engine(s->connection->client);
+    fprintf(stderr, "main %d first %d further %d links", e->main != NULL, e->first != NULL, e->further != NULL);
+    for (const struct rai_link *l = e->links; l != NULL; l = l->next)
+        fprintf(stderr, " %u:%d", l->id, (int)l->state);
+    for (const rai_session *session = e->sessions; session != NULL; session = session->next)
+        fprintf(stderr, "\n%" PRId64 " %s link %u due %u log %zu stuck %d", session->channel,
+                rai_session_state_name((int)session->state), session->link != NULL ? session->link->id : 0, session->due,
+                rai_log_bytes(&session->log), session->stuck);
+    fprintf(stderr, "\n");
+    rai_client_leave(s->connection->client);
 }
 
 /* --- setting up --- */

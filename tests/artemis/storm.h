@@ -86,6 +86,7 @@ int64_t storm_total(struct storm *s, bool settled);
 int64_t storm_stat(struct storm *s, int32_t id);
 /* Stops the senders, waits for the rest, writes the outcomes, prints the summary with `extra` JSON members in it. */
 int storm_finish(struct storm *s, const char *extra);
+void storm_dump(struct storm *s); /* to stderr */
 bool storm_lane_send(struct lane *l, int64_t seq);
 
 #endif
