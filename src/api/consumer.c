@@ -170,11 +170,16 @@ static int force(struct rai_call *call, ra_consumer *consumer, int32_t flags)
 {
     int64_t until = rai_client_until(call->client, rai_client_config(call->client)->call_timeout);
     rai_op *op = NULL;
-    int code = rai_consumer_force(consumer->engine, rai_call_now(call), &op, &call->fault);
+    int code;
 
-    if (code < 0)
+    rai_consumer_wait_begin(consumer->engine, rai_call_now(call)); /* with window 0 the broker needs a credit first */
+    code = rai_consumer_force(consumer->engine, rai_call_now(call), &op, &call->fault);
+    if (code < 0) {
+        rai_consumer_wait_end(consumer->engine, rai_call_now(call));
         return code;
+    }
     code = rai_client_wait_op(call->client, op, until, flags, &call->fault);
+    rai_consumer_wait_end(consumer->engine, rai_call_now(call));
     if (rai_op_outcome(op) == RA_OUTCOME_PENDING)
         rai_op_abandon(op, rai_call_now(call));
     else
