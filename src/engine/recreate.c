@@ -9,7 +9,7 @@
  *
  *   kind                          unwritten        written                 answered
  *   send, auto-commit             requeued         unknown                 done
- *   work of a transaction         dropped, not done (the transaction is rollback-only)
+ *   work of a transaction         dropped, not done (the transaction is rollback-only); unknown when its commit is
  *   commit                        not done         unknown                 done
  *   acknowledgement               not done         unknown                 done       (their deliveries come again)
  *   create / delete queue         requeued         unknown                 done
@@ -43,10 +43,10 @@ static const struct {
     {RAI_SESS_CLOSE, FATE_REQUEUE, FATE_DONE},
 };
 
-static enum fate fate_of(const rai_session *s, int type, bool written, const struct rai_pending *entry)
+static enum fate fate_of(const rai_session *s, int type, bool written, bool committed, const struct rai_pending *entry)
 {
     if (type == RAI_SESS_SEND && s->transacted)
-        return FATE_NOT_DONE;
+        return committed ? FATE_UNKNOWN : FATE_NOT_DONE;
     if (type == RAI_CREATE_QUEUE_V2 && entry != NULL && entry->subject != NULL)
         return FATE_REQUEUE; /* of routeCheck=create, where "exists already" is as good */
     for (size_t i = 0; i < sizeof fates / sizeof *fates; i++)
@@ -61,6 +61,7 @@ struct old_epoch {
     struct rai_pendings pendings;
     uint64_t index;
     uint64_t answered_end;
+    uint64_t commit; /* offset of the last commit that was written and not answered */
     int32_t version;
     int64_t unknown, requeued;
     bool failed; /* out of memory */
@@ -142,7 +143,7 @@ static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, con
 {
     struct rai_fault why;
     int type = rai_frame_type(frame);
-    enum fate fate = fate_of(s, type, offset + size <= old->log.written, entry);
+    enum fate fate = fate_of(s, type, offset + size <= old->log.written, offset < old->commit, entry);
     if (type == RAI_SESS_SEND && fate == FATE_REQUEUE && crosses_correlation(old, s))
         fate = FATE_NOT_DONE; /* a broker that cannot match its answers to our sends, or the other way round */
     explain(s, type, fate, &why);
@@ -168,9 +169,19 @@ static bool is_over(const struct old_epoch *old, const struct rai_pending *entry
            (rai_get_send_tail(frame, size, old->version, &tail) && tail.respond);
 }
 
+static void find_commit(struct old_epoch *old)
+{
+    for (uint64_t i = old->pendings.head; i < old->pendings.tail; i++) {
+        const struct rai_pending *entry = rai_pendings_at(&old->pendings, i);
+        if (entry->type == RAI_SESS_COMMIT && !entry->ended && entry->end <= old->log.written)
+            old->commit = entry->offset;
+    }
+}
+
 static void survivors(rai_session *s, struct old_epoch *old)
 {
     uint64_t at = old->log.confirmed;
+    find_commit(old);
     while (at < old->log.end) {
         size_t size;
         const uint8_t *frame = rai_log_frame(&old->log, at, &size);
