@@ -1,10 +1,10 @@
 """The broker is killed with -9 and started again under durable sends: the sender goes on by itself, every send ends in
 exactly one way, and what the broker has agrees with it.
 
-C sends and notes outcomes and events (prove_restart.c), the Java judge empties the queue afterwards, and the two are joined
-by `seq`. Events of an outage have to come in the legal order: DISCONNECTED, RETRYING any number of times, then for each
-session exactly one of REATTACHED, RECREATED, SESSION_LOST; a session that was not back yet may be missing when the next
-outage begins.
+C sends and notes outcomes and events (prove_restart.c), the Java judge empties the queue afterwards, and the two are
+joined by `seq`. Events of an outage have to come in the legal order: DISCONNECTED, RETRYING any number of times, then for
+each session exactly one of REATTACHED, RECREATED, SESSION_LOST; a session that was not back yet may be missing when the
+next outage begins.
 """
 import json
 import pathlib
@@ -18,8 +18,9 @@ import time
 from proof import Proof
 from storm import Broker, join
 
-COLUMNS = ["sends", "kills", "messages", "confirmed", "rejected", "not done", "unknown", "unknown, there", "unknown, not",
-           "open at a kill", "lost", "doubled", "no or two outcomes", "wrong", "recreated", "longest outage, s"]
+COLUMNS = ["sends", "kills", "messages", "confirmed", "rejected", "not done", "unknown", "unknown, there",
+           "unknown, not", "open at a kill", "lost", "doubled", "no or two outcomes", "wrong", "recreated",
+           "longest outage, s"]
 BACK = {"reattached", "recreated", "session_lost"}
 PATIENCE = 60
 OPTIONS = "user=limited&password=limited&reliable=true&maxRetryInterval=500&producerWindowSize=1048576"
@@ -30,8 +31,9 @@ class Sender:
 
     def __init__(self, proof, broker, mode, forbidden, queue, out):
         url = f"tcp://127.0.0.1:{broker.port}?{OPTIONS}"
-        self.process = subprocess.Popen([proof.program("prove_restart"), "--url", url, "--queue", queue, "--mode", mode,
-                                         "--out", out, "--forbidden", str(forbidden)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [proof.program("prove_restart"), "--url", url, "--queue", queue, "--mode", mode, "--out", out,
+                   "--forbidden", str(forbidden)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.events, self.full, self.summary, self.changed = [], 0, None, threading.Condition()
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -137,7 +139,8 @@ def restarts(proof, broker, name, forbidden, kills, load):
     seqs = broker.judge.drain(queue)
     there = set(seqs)
     legal = violations(sender.events, [0] if mode == "pipelined" else [0, 2, 3])
-    return {"status": status, "came_back": came_back, "summary": sender.summary, "judged": join(outcomes, seqs, forbidden),
+    return {"status": status, "came_back": came_back, "summary": sender.summary,
+            "judged": join(outcomes, seqs, forbidden),
             "unknown_there": sum(1 for seq, o in enumerate(outcomes) if o == 4 and seq in there),
             "illegal": legal[:5], "outages": outages(sender.events),
             "disconnected": sum(e["event"] == "disconnected" for e in sender.events),
@@ -153,7 +156,8 @@ def judge(proof, mode, forbidden, kills, r):
               j["without_outcome"] + s.get("doubled_outcomes", 0), j["wrong"], r["recreated"],
               round(max(r["outages"], default=0), 1))
     proof.check(r["status"] == 0 and bool(s), f"{mode}: the sender ended with {r['status']}")
-    proof.check(r["came_back"] == kills and r["disconnected"] >= kills, f"{mode}: back after {r['came_back']} of {kills}")
+    proof.check(r["came_back"] == kills and r["disconnected"] >= kills,
+                f"{mode}: back after {r['came_back']} of {kills}")
     proof.check(j["lost"] == 0, f"{mode}: {j['lost']} confirmed messages are not there")
     proof.check(j["doubled"] == 0, f"{mode}: {j['doubled']} messages are there twice")
     proof.check(j["without_outcome"] == 0 and s.get("doubled_outcomes") == 0, f"{mode}: not one outcome each: {s}")
@@ -175,11 +179,11 @@ def main():
             load = proof.pick((0.5, 1), (0.5, 2.5))
             judge(proof, name, forbidden, kills,
                   proof.series(name, lambda: restarts(proof, broker, name, forbidden, kills, load)))
-    proof.note("One send in fifty goes where the user may not send and has to be rejected. pipelined: tagged sends of one "
-               "thread, 1,500 without an outcome at every kill; with sends that may be refused among them, fifty at most are on "
-               "the wire, in pipelined-allowed all are. blocking: four threads on three sessions.")
-    proof.note("Unknown is reported, and legal, for what was under way when the broker died; the two columns behind it say "
-               "how many of those the broker had. Options: reliable=true, maxRetryInterval=500, "
+    proof.note("One send in fifty goes where the user may not send and has to be rejected. pipelined: tagged sends of "
+               "one thread, 1,500 without an outcome at every kill; with sends that may be refused among them, fifty "
+               "at most are on the wire, in pipelined-allowed all are. blocking: four threads on three sessions.")
+    proof.note("Unknown is reported, and legal, for what was under way when the broker died; the two columns behind it "
+               "say how many of those the broker had. Options: reliable=true, maxRetryInterval=500, "
                "producerWindowSize=1048576.")
     sys.exit(proof.finish())
 
