@@ -386,7 +386,7 @@ static void write_outcomes(struct storm *s)
 
 static void print_stats(struct storm *s)
 {
-    for (int32_t id = RA_STAT_LINKS; id <= RA_STAT_BYTES_IN; id++)
+    for (int32_t id = RA_STAT_LINKS; id <= RA_STAT_RECOVERIES_CUT; id++)
         printf(", \"%s\": %" PRId64, ra_stat_name(id), storm_stat(s, id));
 }
 

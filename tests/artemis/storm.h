@@ -64,6 +64,7 @@ struct storm {
     atomic_int failed;
     uint64_t random;
     int64_t second_cuts, quiet_cuts, busy_cuts, hangs;
+    int64_t share;      /* messages to send altogether */
     int64_t unanswered; /* sum over the busy cuts, of sends that waited for their answer at that moment */
     int64_t began_us;
     char error[512];

@@ -6,21 +6,23 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/support"))
-import broker as brokers  # noqa: E402
 
 CONFIRMED, REJECTED, NOT_DONE, UNKNOWN = 1, 2, 3, 4
+
+
+def java():
+    """The command that runs one of the tests' Java programs."""
+    path = subprocess.run([sys.executable, str(ROOT / "tests/support/broker.py"), "java"], check=True,
+                          capture_output=True, text=True).stdout.strip()
+    return ["java", "-Xmx512M", "-cp", path]
 
 
 class Judge:
     """The Java judge as a long-running process: one JVM for all series of a proof."""
 
     def __init__(self, port):
-        path = subprocess.run([sys.executable, str(ROOT / "tests/support/broker.py"), "java"], check=True,
-                              capture_output=True, text=True).stdout.strip()
         self.process = subprocess.Popen(
-            ["java", "-Xmx512M", "-cp", path, "Judge", "--port", str(port), "--user", "admin", "--password", "admin",
-             "--server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            [*java(), "Judge", "--port", str(port), "--user", "admin", "--password", "admin", "--server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.process.stdout.readline()  # that it is ready
 
     def ask(self, *words):

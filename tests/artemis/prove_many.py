@@ -1,0 +1,75 @@
+"""Many sessions cut at once, behind a slow road, with one held up and a second cut inside the recovery."""
+import pathlib
+import sys
+import tempfile
+
+from proof import Proof
+from storm import CONFIRMED, REJECTED, Broker, run
+
+COLUMNS = ["connections", "sessions", "delay ms", "sends", "second cut", "re-attached", "barriers", "skipped",
+           "n2 > n1", "replayed", "answers lost", "lost", "doubled", "acknowledged but left", "all others back ms",
+           "held-up one back ms"]
+SPACE = 16
+NOT_SENT = 255
+HOLD_MS = 5000
+
+
+
+def judged(seqs, outcomes):
+    times = [0] * len(outcomes)
+    for seq in seqs:
+        if 0 <= seq < len(times):
+            times[seq] += 1
+    j = {"lost": 0, "doubled": 0, "wrong": 0, "stored": len(seqs)}
+    for seq, outcome in enumerate(outcomes):
+        index = seq // SPACE
+        forbidden = index % 5 == 4 and index % 10 != 9 and seq % SPACE == 10
+        expected = NOT_SENT if outcome == NOT_SENT else REJECTED if forbidden else CONFIRMED
+        j["wrong"] += outcome != expected
+        j["lost"] += outcome == CONFIRMED and times[seq] == 0
+        j["doubled"] += max(0, times[seq] - (outcome == CONFIRMED))
+    return j
+
+
+def one(proof, broker, connections, sessions):
+    key = f"{connections}x{sessions}"
+
+    def many():
+        with tempfile.TemporaryDirectory() as scratch:
+            out = pathlib.Path(scratch) / "o"
+            result = run(proof.program("prove_many"), 300, "--broker", broker.port, "--queue", f"many.{key}", "--threads",
+                         connections, "--lanes", sessions, "--delay", 50, "--out", out)
+            if out.exists():
+                result["judged"] = judged(broker.judge.drain(f"many.{key}"), out.read_bytes())
+            return result
+
+    r = proof.series(key, many)
+    if not proof.check("judged" in r, f"{key}: {r.get('error')}"):
+        return
+    j = r["judged"]
+    total = connections * sessions
+    proof.row(connections, total, 50, r["sent"], r["second_cuts"], r["reattached"], r["barriers"], r["barriers_skipped"],
+              r["count_advanced"], r["replayed"], r["answers_lost"], j["lost"], j["doubled"], r["left"], r["others_ms"],
+              r["held_ms"])
+    proof.check(r["errors"] == r["hangs"] == 0, f"{key}: {r['error']}")
+    proof.check(j["lost"] == j["doubled"] == j["wrong"] == 0 and r["left"] == 0, f"{key}: {j}, {r['left']} left")
+    proof.check(r["reattached"] >= total and r["recreated"] == 0, f"{key}: {r['reattached']} of {total} re-attached")
+    proof.check(r["second_cuts"] > 0 and r["recoveries_cut"] > 0, f"{key}: the second cut hit no recovery")
+    proof.check(r["count_advanced"] > 0 and r["barriers_skipped"] > 0, f"{key}: no n2 > n1, or no barrier skipped")
+    proof.check(r["held_ms"] >= HOLD_MS, f"{key}: the held-up one was back after {r['held_ms']} ms: not held up")
+    proof.check(r["others_ms"] < HOLD_MS and r["others_ms"] < 20000,
+                f"{key}: the others were back only after {r['others_ms']} ms: held up by the one, or near the TTL")
+
+
+def main():
+    proof = Proof("many", "Many sessions cut at once", COLUMNS)
+    with Broker("--big", "--slow-disk", "200") as broker:
+        one(proof, broker, 1, proof.pick(200, 1000))
+        one(proof, broker, proof.pick(20, 200), proof.pick(2, 5))
+    proof.note("Every tenth session is transacted and has an acknowledgement pending, one in a hundred has nothing logged; the "
+               "disk takes up to 200 ms for a sync; the barrier of one session is held back for 5 s after each re-attachment; the TTL is 60 s. Times are from the "
+               "first cut to the (last) re-attachment of the slowest session.")
+    sys.exit(proof.finish())
+
+
+main()
