@@ -169,6 +169,11 @@ static bool is_over(const struct old_epoch *old, const struct rai_pending *entry
            (rai_get_send_tail(frame, size, old->version, &tail) && tail.respond);
 }
 
+static uint64_t counted_end(const struct old_epoch *old)
+{
+    return old->answered_end > old->log.confirmed ? old->answered_end : old->log.confirmed;
+}
+
 static void find_commit(struct old_epoch *old)
 {
     for (uint64_t i = old->pendings.head; i < old->pendings.tail; i++) {
@@ -180,25 +185,24 @@ static void find_commit(struct old_epoch *old)
 
 static void survivors(rai_session *s, struct old_epoch *old)
 {
-    uint64_t at = old->log.confirmed;
+    uint64_t at = counted_end(old);
     find_commit(old);
     while (at < old->log.end) {
         size_t size;
         const uint8_t *frame = rai_log_frame(&old->log, at, &size);
         struct rai_pending *entry = rai_pendings_by_offset(&old->pendings, at);
-        bool settled = entry == NULL && at < old->answered_end; /* by a later answer */
-        if (!rai_log_is_hole(&old->log, at) && !settled && !is_over(old, entry, frame, size))
+        if (!rai_log_is_hole(&old->log, at) && !is_over(old, entry, frame, size))
             survivor(s, old, at, frame, size, entry);
         at += size;
     }
 }
 
-/* What the broker had confirmed already: done, even if the answer is missing. */
+/* What the broker had counted already, by its confirmations or by a later answer: done, even if the answer is missing. */
 static void confirmed_entries(rai_session *s, struct old_epoch *old)
 {
     for (uint64_t i = old->pendings.head; i < old->pendings.tail; i++) {
         struct rai_pending *entry = rai_pendings_at(&old->pendings, i);
-        if (entry->offset >= old->log.confirmed)
+        if (entry->offset >= counted_end(old))
             break;
         if (entry->ended)
             continue;
