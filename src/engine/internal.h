@@ -31,6 +31,7 @@ enum {
     RAI_ASK_FIRST_US = 2000000,       /* an answer to REATTACH: the same */
     RAI_ASK_MAX_US = 30000000,
     RAI_CREATES_IN_FLIGHT = 64,       /* CREATESESSION requests pipelined on one link */
+    RAI_PROVEN_US = 10000000,         /* a main link that lived so long was worth something */
     RAI_QUICK_RETRIES = 3,            /* redials without a pause after a link that had worked */
     RAI_BARRIER_NAME = 32
 };
@@ -67,6 +68,7 @@ enum rai_link_state { RAI_LINK_DIALING, RAI_LINK_GREETING, RAI_LINK_UP, RAI_LINK
 struct rai_ask {
     int64_t channel;
     int8_t type; /* RAI_REATTACH_SESSION or RAI_CREATESESSION */
+    int16_t version; /* that it was made for */
 };
 
 struct rai_piece {
@@ -83,6 +85,8 @@ struct rai_link {
     rai_engine *e;
     int endpoint;
     bool dial_taken, hangup_taken, preamble_sent, heard;
+    bool proven;   /* a session was opened or found again on it */
+    int64_t up_at; /* when the dial was answered */
     int64_t greet_deadline;
     int32_t version; /* the broker's, as far as it tells */
     char node_id[128];

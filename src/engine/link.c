@@ -132,7 +132,7 @@ void rai_engine_dialed(rai_engine *e, uint32_t link, int64_t now)
         return;
     e->now = now;
     l->state = RAI_LINK_GREETING;
-    l->last_heard = now;
+    l->last_heard = l->up_at = now;
     l->greet_deadline = now + e->config->connect_timeout * RAI_MS;
     rai_wake_at(e, l->greet_deadline);
     rai_recovery_link_up(l);
@@ -457,7 +457,8 @@ bool rai_link_ask(struct rai_link *l, rai_session *s, int type)
         l->asks = grown;
         l->ask_room = room;
     }
-    l->asks[l->ask_tail++ & (l->ask_room - 1)] = (struct rai_ask){.channel = s->channel, .type = (int8_t)type};
+    l->asks[l->ask_tail++ & (l->ask_room - 1)] = (struct rai_ask){
+        .channel = s->channel, .type = (int8_t)type, .version = (int16_t)l->e->version};
     if (l->ask_tail - l->ask_head == 1)
         next_ask(l);
     return true;
@@ -524,14 +525,16 @@ static void create_refused(struct rai_link *l, const struct rai_frame *f)
     char text[RAI_FAULT_TEXT];
     struct rai_fault fault;
     rai_session *s;
+    int32_t tried = l->ask_head != l->ask_tail ? l->asks[l->ask_head & (l->ask_room - 1)].version : 0;
     if (!rai_get_exception(f, &code, text, sizeof text, &correlation) || !take_ask(l, RAI_CREATESESSION, &s)) {
         malformed(l, f);
         return;
     }
     rai_fault_set_broker(&fault, code, text, strlen(text));
     rai_link_name_endpoint(l, &fault);
-    if (code == BROKER_INCOMPATIBLE && l->e->version > RAI_VERSION_MIN && !l->e->version_known) {
-        l->e->version--; /* an older broker: the next lower number, on the same link */
+    if (code == BROKER_INCOMPATIBLE && tried > RAI_VERSION_MIN && !l->e->version_known) {
+        if (l->e->version >= tried)
+            l->e->version = tried - 1; /* an older broker: the next lower number, on the same link */
         if (s != NULL)
             rai_session_due(s, RAI_DUE_CREATE);
         return;

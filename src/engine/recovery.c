@@ -123,6 +123,18 @@ static bool first_count(rai_session *s, uint32_t n, const struct rai_fault *why)
     return true;
 }
 
+/* The link has done something useful: losing it is no reason to hesitate with the next one. */
+static void link_proven(rai_engine *e)
+{
+    e->attempt = 0;
+    e->quick_retries = 0;
+    e->delay = e->config->retry_interval * RAI_MS;
+    if (e->main != NULL) {
+        e->main->proven = true;
+        e->endpoint = e->main->endpoint;
+    }
+}
+
 static void release(rai_session *s)
 {
     rai_engine *e = s->e;
@@ -133,6 +145,7 @@ static void release(rai_session *s)
     if (!s->had_barrier)
         rai_count(e, RA_STAT_BARRIERS_SKIPPED, 1);
     rai_log_rewind(&s->log);
+    link_proven(e);
     s->stuck = 0;
     s->ask_wait = RAI_ASK_FIRST_US;
     s->barrier_wait = RAI_BARRIER_FIRST_US;
@@ -153,8 +166,8 @@ static bool true_count(rai_session *s, uint32_t n, const struct rai_fault *why)
     if ((int32_t)(n - s->n1) > 0)
         rai_count(s->e, RA_STAT_COUNT_ADVANCED, 1);
     rai_session_settle(s, n);
-    if (s->state == RAI_S_LOST)
-        return false;
+    if (s->state == RAI_S_LOST || s->state == RAI_S_CLOSED)
+        return false; /* closed: the count covers the close */
     s->state = RAI_S_OPEN;
     release(s);
     return true;
@@ -197,6 +210,7 @@ static bool opened(rai_session *s, uint32_t n, const struct rai_fault *why)
     (void)why;
     s->version = s->e->version;
     s->fresh = false;
+    link_proven(s->e);
     rai_op_end(s->open_op, RA_OUTCOME_CONFIRMED, NULL);
     rai_op_unref(s->open_op);
     s->open_op = NULL;
@@ -211,7 +225,10 @@ static bool recreated(rai_session *s, uint32_t n, const struct rai_fault *why)
     (void)n;
     (void)why;
     rai_session_recreate(s, s->link);
+    if (s->state == RAI_S_LOST)
+        return true; /* out of memory */
     s->state = RAI_S_OPEN;
+    link_proven(s->e);
     rai_session_due(s, RAI_DUE_DATA);
     rai_session_check_writable(s);
     return true;
@@ -330,8 +347,10 @@ static void dial_first(rai_engine *e)
     int endpoint = (int)((e->endpoint + e->attempt) % e->config->endpoint_count);
     e->retry_at = RAI_NEVER;
     e->first = rai_link_dial(e, endpoint);
-    if (e->first == NULL)
+    if (e->first == NULL) {
         e->retry_at = e->now + 10 * RAI_MS; /* out of memory: soon again */
+        rai_wake_at(e, e->retry_at);
+    }
 }
 
 static void announce_retry(rai_engine *e)
@@ -411,15 +430,24 @@ static struct census count_sessions(const rai_engine *e)
     return c;
 }
 
+/* A stuck session goes last and alone, and among several the one that was in the way least often. */
+static rai_session *next_stuck(const rai_engine *e)
+{
+    rai_session *least = NULL;
+    for (rai_session *s = e->sessions; s != NULL; s = s->next) {
+        bool may = s->state == RAI_S_ADRIFT && s->stuck > 0 && s->asked_on != e->first->id;
+        if (may && (least == NULL || s->stuck < least->stuck))
+            least = s;
+    }
+    return least;
+}
+
 static void ask_for_sessions(rai_engine *e, struct census *c)
 {
-    bool one_stuck = c->busy > 0 || c->adrift > 0; /* a stuck one goes last, and alone */
-    for (rai_session *s = e->sessions; s != NULL; s = s->next) {
-        if (s->state != RAI_S_ADRIFT || s->asked_on == e->first->id || (s->stuck > 0 && one_stuck))
-            continue;
-        one_stuck = true;
-        rai_session_event(s, RAI_EV_ASK, 0, NULL);
-    }
+    rai_session *stuck = c->busy == 0 && c->adrift == 0 ? next_stuck(e) : NULL;
+    for (rai_session *s = e->sessions; s != NULL; s = s->next)
+        if (s->state == RAI_S_ADRIFT && s->asked_on != e->first->id && (s->stuck == 0 || s == stuck))
+            rai_session_event(s, RAI_EV_ASK, 0, NULL);
     *c = count_sessions(e);
 }
 
@@ -432,10 +460,8 @@ static void establish_main(rai_engine *e, struct rai_link *l)
         memcpy(e->node_id, known->node_id, sizeof e->node_id);
     if (known->version > 0 && (e->ever_up || !e->version_known))
         e->version = known->version;
-    e->endpoint = l->endpoint;
-    e->attempt = 0;
-    e->quick_retries = 0;
-    e->delay = e->config->retry_interval * RAI_MS;
+    int count = e->config->endpoint_count;
+    e->endpoint = (l->endpoint + count - (int)(e->attempt % count)) % count; /* so that the next dial goes there again */
     e->ever_up = true;
     rai_count(e, RA_STAT_LINKS, 1);
     rai_op_end(e->start_op, RA_OUTCOME_CONFIRMED, NULL);
@@ -449,6 +475,8 @@ static void decide_main(rai_engine *e, const struct census *c)
         return;
     if (c->barriers > 0 && e->further == NULL) {
         e->further = rai_link_dial(e, e->first->endpoint);
+        if (e->further == NULL)
+            rai_wake_at(e, e->now + 10 * RAI_MS); /* out of memory: the tick tries again */
         return;
     }
     if (e->further != NULL || c->asked > 0 || c->adrift > 0 || e->first->state != RAI_LINK_UP)
@@ -561,7 +589,10 @@ void rai_recovery_link_lost(struct rai_link *l, const struct rai_fault *why)
     e->stepping = stepping;
     if (e->shut)
         return;
-    bool quick = main && !cut_recovery;
+    /* one that greets and does nothing else is dialed as if it had refused: a broker may say "not yet" for long */
+    if (main && !l->proven && e->now - l->up_at >= RAI_PROVEN_US)
+        link_proven(e);
+    bool quick = main && !cut_recovery && (l->proven || e->now - l->up_at >= RAI_PROVEN_US);
     if (!quick && worked && e->quick_retries < RAI_QUICK_RETRIES) {
         e->quick_retries++;
         quick = true;
@@ -631,6 +662,7 @@ void rai_recovery_tick(rai_engine *e, int64_t now)
         dial_first(e);
     else if (e->retry_at != RAI_NEVER)
         rai_wake_at(e, e->retry_at);
+    rai_recovery_step(e); /* what could not be done for want of memory */
 }
 
 void rai_engine_die(rai_engine *e, const struct rai_fault *why)
