@@ -128,7 +128,7 @@ void storm_arguments(struct storm_options *o, int argc, char **argv)
         fprintf(stderr, "%s: unknown argument %s\n", argv[0], argv[i]);
         exit(2);
     }
-    if (argc % 2 == 0 || o->broker == 0 || o->lanes < 1 || o->lanes > STORM_LANES_MAX || o->threads > 64) {
+    if (argc % 2 == 0 || o->broker == 0 || o->lanes < 1 || o->lanes > STORM_LANES_MAX || o->threads > STORM_LANES_MAX) {
         fprintf(stderr, "%s: --broker PORT is needed, and every argument has a value\n", argv[0]);
         exit(2);
     }
@@ -299,7 +299,7 @@ static void *send_loop(void *argument)
 
 void storm_start_senders(struct storm *s)
 {
-    for (int i = 0; i < s->options.threads; i++) {
+    for (int i = 0; i < s->options.threads && i < STORM_THREADS_MAX; i++) {
         struct sender *me = malloc(sizeof *me);
         *me = (struct sender){.storm = s, .first = i, .step = s->options.threads};
         pthread_create(&s->threads[i], NULL, send_loop, me);
@@ -414,7 +414,7 @@ int storm_finish(struct storm *s, const char *extra)
     char counters[1024];
     int64_t doubled = 0;
     atomic_store(&s->stop, true);
-    for (int i = 0; i < s->options.threads && s->threads[i] != 0; i++)
+    for (int i = 0; i < STORM_THREADS_MAX && s->threads[i] != 0; i++)
         pthread_join(s->threads[i], NULL);
     relay_schedule_stop(s->relay);
     relay_disarm(s->relay, 0);

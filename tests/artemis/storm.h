@@ -15,7 +15,7 @@
 
 #include "support/relay.h"
 
-enum { STORM_LANES_MAX = 2048 };
+enum { STORM_LANES_MAX = 2048, STORM_THREADS_MAX = 64 };
 
 struct storm_options {
     uint16_t broker;
@@ -57,7 +57,7 @@ struct storm {
     struct relay *relay;
     ra_connection *connection;
     struct lane *lanes;
-    pthread_t threads[64];
+    pthread_t threads[STORM_THREADS_MAX];
     pthread_mutex_t lock;
     pthread_cond_t moved; /* outcomes came, or the mode changed */
     atomic_bool quiet, stop;
