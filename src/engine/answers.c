@@ -153,6 +153,8 @@ static void answered_up_to(rai_session *s, uint64_t end)
     if (end <= s->answered_end)
         return;
     s->answered_end = end;
+    if (end >= s->replay_end)
+        s->replaying = false;
     while (s->forgets > 0 && at < end) {
         size_t size;
         const uint8_t *frame = rai_log_frame(&s->log, at, &size);
@@ -261,6 +263,7 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
             return;
         s->work = s->work || entry->work;
         rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, fault);
+        s->not_done--; /* its operation says so: not once more with the close */
         rai_session_check_writable(s);
         return;
     }
@@ -321,6 +324,8 @@ static void ask_again(rai_session *s, struct rai_pending *entry)
         struct rai_fault why;
         rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory");
         rai_op_end(again.as.op, RA_OUTCOME_UNKNOWN, &why);
+        if (again.subject != NULL)
+            rai_producer_route_step(again.subject, NULL, &why);
     }
 }
 

@@ -146,12 +146,16 @@ static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, con
     enum fate fate = fate_of(s, type, offset + size <= old->log.written, offset < old->commit, entry);
     if (type == RAI_SESS_SEND && fate == FATE_REQUEUE && crosses_correlation(old, s))
         fate = FATE_NOT_DONE; /* a broker that cannot match its answers to our sends, or the other way round */
+    if (fate == FATE_REQUEUE && !requeue(s, old, frame, size, entry)) {
+        old->failed = true; /* out of memory: the session ends, and this with it */
+        fate = offset + size <= old->log.written ? FATE_UNKNOWN : FATE_NOT_DONE;
+    }
     explain(s, type, fate, &why);
     if (entry == NULL && type == RAI_SESS_SEND)
         forget_send(s, old, fate);
     if (fate == FATE_REQUEUE)
-        old->failed |= !requeue(s, old, frame, size, entry);
-    else if (entry != NULL && fate == FATE_SETUP)
+        return;
+    if (entry != NULL && fate == FATE_SETUP)
         end_creation(s, entry);
     else if (entry != NULL)
         end_entry(s, entry, fate, &why);
@@ -269,6 +273,7 @@ static void new_epoch(rai_session *s)
     s->barrier_out = s->barrier_answered = false;
     s->gate_index = 0;
     s->answered_end = 0;
+    s->replaying = false;
     s->received = UINT32_MAX;
     s->received_bytes = 0;
     s->rollbacks = 0;

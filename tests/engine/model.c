@@ -277,6 +277,10 @@ static int64_t run(struct model *m, struct model_session *s, const char *text, c
         snprintf(answer, room, strncmp(what, "QUEUE old", 9) == 0 ? "%d NO 101" : "%d OK", s->channel);
     else if (strncmp(what, "QUERY", 5) == 0)
         snprintf(answer, room, "%d QUEUE q", s->channel);
+    else if (strncmp(what, "BINDING", 7) == 0)
+        snprintf(answer, room, "%d BINDING 1 1", s->channel);
+    else if (sscanf(what, "WANT %d %63s", &n, body) == 2)
+        snprintf(answer, room, "%d CREDITS %d %s", s->channel, n, body);
     else if (strcmp(what, "FLUSH") == 0)
         snprintf(answer, room, "%d TIMEOUT", s->channel);
     else if (strcmp(what, "ROLLBACK") == 0 || strcmp(what, "STOP") == 0 || strcmp(what, "CLOSE") == 0)
