@@ -370,6 +370,8 @@ void rai_consumer_chunk(rai_session *s, const struct rai_frame *f)
         return;
     ra_message *m = c->large;
     bool fits = m->body_size + chunk.size <= LARGE_MAX;
+    if (s->replaying) /* the broker keeps its chunks in one buffer for all: those sent again hold later bytes */
+        c->large_tainted = true;
     if (!fits || (!c->large_tainted && !rai_message_append_body(m, chunk.data, chunk.size)))
         c->large_tainted = true;
     if (chunk.continues || c->window != 0)

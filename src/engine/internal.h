@@ -197,6 +197,8 @@ struct rai_session {
     struct rai_numbers barriers_unanswered;
     int64_t barrier_deadline, barrier_wait;
     uint32_t asked_on;              /* link of the last REATTACH: never twice on one */
+    bool replaying;      /* what comes in may be sent again by the broker, until what ends at replay_end is answered */
+    uint64_t replay_end; /* log offset */
     int64_t stale_until, probe_at, probe_wait; /* see watch_stale() in recovery.c */
     bool probing;
     bool had_barrier;

@@ -84,6 +84,8 @@ static bool lose_link(rai_session *s, uint32_t n, const struct rai_fault *why)
     s->probing = false;
     rai_log_link_lost(&s->log);
     rai_session_unlink(s);
+    s->replaying = true;
+    s->replay_end = UINT64_MAX;
     if (s->e->config->confirmation_window >= 0)
         return true;
     refused(s, n, why); /* without a window the broker has closed it already: no need to ask */
@@ -135,6 +137,15 @@ static void link_proven(rai_engine *e)
     }
 }
 
+/* What the broker sends again comes before the answer to a question asked now. Only large messages need to know: see
+ * rai_consumer_chunk(). */
+static void end_of_replay(rai_session *s)
+{
+    s->replaying = s->consumers != NULL && !s->closing;
+    if (s->replaying && rai_session_probe(s))
+        s->replay_end = s->log.end;
+}
+
 static void release(rai_session *s)
 {
     rai_engine *e = s->e;
@@ -156,6 +167,7 @@ static void release(rai_session *s)
     rai_event_push(e, &event);
     for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
         rai_consumer_reattached(c);
+    end_of_replay(s);
     rai_session_due(s, RAI_DUE_DATA);
     rai_session_check_writable(s);
 }
