@@ -81,8 +81,10 @@ void rai_producer_credits(rai_session *s, const struct rai_frame *f)
         credit->full = true;
         credit->balance = credit->arriving = 0;
     } else {
-        credit->balance += credits;
-        credit->arriving -= credits < credit->arriving ? credits : credit->arriving;
+        int64_t balance = (int64_t)credit->balance + (credits > 0 ? credits : 0); /* whatever a peer makes of it */
+        credit->balance = balance < INT32_MAX ? (int32_t)balance : INT32_MAX;
+        if (credits > 0)
+            credit->arriving -= credits < credit->arriving ? credits : credit->arriving;
     }
     rai_session_check_writable(s);
 }
