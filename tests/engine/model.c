@@ -356,7 +356,8 @@ bool model_complete(struct model *m)
 {
     bool any = false;
     for (int i = 0; i < MODEL_CHANNELS; i++)
-        while (m->sessions[i].alive && m->sessions[i].done.first != NULL && m->sessions[i].done.first->at <= m->p->now) {
+        while (m->sessions[i].alive && m->sessions[i].done.first != NULL &&
+               m->sessions[i].done.first->at <= m->p->now) {
             complete_one(m, &m->sessions[i], false);
             any = true;
         }
@@ -403,7 +404,8 @@ static void reattach(struct model *m, int link, int channel, uint32_t received)
 {
     struct model_session *s = &m->sessions[channel];
     char text[64];
-    bool known = channel > 0 && channel < MODEL_CHANNELS && s->alive && strcmp(m->p->names[channel], m->names[channel]) == 0;
+    bool known =
+        channel > 0 && channel < MODEL_CHANNELS && s->alive && strcmp(m->p->names[channel], m->names[channel]) == 0;
     while (known && s->exec.first != NULL && model_chance(m, 50))
         execute_one(m, s); /* the rest runs after the move */
     if (known)

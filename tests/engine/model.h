@@ -9,8 +9,8 @@
  *   - a command is counted when it is complete (disk sync included) and was not answered by an EXCEPTION;
  *   - the first count of a re-attachment leaves out what is not complete yet; commands that were read from the old link
  *     but not executed run after the move; frames of the old link that arrive later are dropped;
- *   - while a session moves, answers that become ready are thrown away though their commands count; now and then one that
- *     is replayed comes twice;
+ *   - while a session moves, answers that become ready are thrown away though their commands count; now and then one
+ * that is replayed comes twice;
  *   - a restart forgets the sessions, open transactions and what was not synced.
  *
  * Everything happens when the test says so, or at random from its seed.
@@ -21,9 +21,9 @@ struct model_item {
     struct model_item *next;
     uint8_t *bytes; /* of a frame, or NULL */
     size_t size;
-    size_t weight;  /* of the command that ends */
+    size_t weight; /* of the command that ends */
     bool counted;
-    int64_t at;     /* when it is complete */
+    int64_t at; /* when it is complete */
     char text[96];
 };
 
@@ -70,9 +70,9 @@ struct model {
     int waiting[MODEL_MESSAGES], waiting_first, waiting_last; /* ring */
     bool acked[MODEL_MESSAGES];
     int bad_acks;
-    int64_t sync_us; /* longest time a sync takes */
+    int64_t sync_us;                  /* longest time a sync takes */
     int lose_answers, double_answers; /* in 100 */
-    char names[MODEL_CHANNELS][64]; /* of the sessions that live here */
+    char names[MODEL_CHANNELS][64];   /* of the sessions that live here */
 };
 
 void model_init(struct model *m, struct peer *p, uint64_t seed);
@@ -89,7 +89,7 @@ bool model_deliver(struct model *m, size_t bytes);
 void model_cut(struct model *m, int link); /* some of what was written still arrives, nothing comes back */
 void model_restart(struct model *m);
 int64_t model_next_sync(const struct model *m);
-void model_confirm_all(struct model *m); /* PACKETS_CONFIRMED as every two seconds */
+void model_confirm_all(struct model *m);     /* PACKETS_CONFIRMED as every two seconds */
 void model_fill(struct model *m, int count); /* messages 0..count-1 into the queue that is consumed */
 
 #endif

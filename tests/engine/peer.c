@@ -332,8 +332,9 @@ static const char *outcome_name(int outcome)
 
 static void describe_event(const struct rai_event *event, char *out, size_t room)
 {
-    static const char *const names[] = { "?",         "disconnected", "retrying", "gave up", "closed",   "events lost", "reattached",
-                                         "recreated", "lost",         "sends",    "writable", "operation", "log" };
+    static const char *const names[] = { "?",           "disconnected", "retrying",  "gave up", "closed",
+                                         "events lost", "reattached",   "recreated", "lost",    "sends",
+                                         "writable",    "operation",    "log" };
     int n = snprintf(out, room, "%s", names[event->kind]);
     size_t left = room - (size_t)n;
     if (event->kind == RA_EVENT_RETRYING)
@@ -341,7 +342,8 @@ static void describe_event(const struct rai_event *event, char *out, size_t room
     else if (event->kind == RA_EVENT_REATTACHED || event->kind == RA_EVENT_EVENTS_LOST)
         snprintf(out + n, left, " %d", (int)event->count);
     else if (event->kind == RA_EVENT_RECREATED)
-        snprintf(out + n, left, " %d %d%s", (int)event->count, (int)event->requeued, event->failed_over ? " elsewhere" : "");
+        snprintf(out + n, left, " %d %d%s", (int)event->count, (int)event->requeued,
+                 event->failed_over ? " elsewhere" : "");
     else if (event->kind == RA_EVENT_SESSION_LOST || event->kind == RA_EVENT_GAVE_UP)
         snprintf(out + n, left, " %d", event->fault.code);
     else if (event->kind == RA_EVENT_OPERATION)
@@ -397,7 +399,8 @@ rai_producer *peer_producer(struct peer *p, rai_session *s)
     return producer;
 }
 
-static int send(struct peer *p, rai_producer *producer, const char *body, enum rai_send_mode mode, uint64_t tag, rai_op **op)
+static int send(struct peer *p, rai_producer *producer, const char *body, enum rai_send_mode mode, uint64_t tag,
+                rai_op **op)
 {
     struct rai_fault fault;
     ra_message *m = rai_message_new(0);

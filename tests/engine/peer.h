@@ -41,11 +41,11 @@ struct peer {
     uint64_t seed;
     int32_t version; /* in which sends are decoded */
     struct peer_link links[PEER_LINKS];
-    int count; /* of links; the first one is links[1] */
+    int count;                        /* of links; the first one is links[1] */
     char names[PEER_CHANNELS][64];    /* of sessions by channel, learned from CREATE */
     char barriers[PEER_CHANNELS][64]; /* the key of a session's barriers, learned from the last one */
-    size_t chunk; /* input comes in pieces of this size; 0: whole */
-    const char *where; /* of the script that runs, for messages */
+    size_t chunk;                     /* input comes in pieces of this size; 0: whole */
+    const char *where;                /* of the script that runs, for messages */
     int line;
 };
 
@@ -80,7 +80,8 @@ rai_producer *peer_producer(struct peer *p, rai_session *s);
 void peer_send(struct peer *p, rai_producer *producer, const char *body, uint64_t tag); /* tag 0: fire and forget */
 rai_op *peer_send_op(struct peer *p, rai_producer *producer, const char *body);
 rai_consumer *peer_consumer(struct peer *p, rai_session *s, const char *queue, int32_t window, rai_op **op);
-/* The next message's body must be this one; NULL: there is none. The message stays with the caller when out is given. */
+/* The next message's body must be this one; NULL: there is none. The message stays with the caller when out is given.
+ */
 #define TAKE(p, c, body) peer_take((p), __FILE__, __LINE__, (c), (body), NULL)
 void peer_take(struct peer *p, const char *where, int line, rai_consumer *c, const char *body, ra_message **out);
 
@@ -89,8 +90,8 @@ void peer_take(struct peer *p, const char *where, int line, rai_consumer *c, con
 /* The text of a frame that the engine wrote:
  *     PING, SUBSCRIBE v, CREATE ch v, REATTACH ch n
  *     ch SEND body [corr], ch CONFIRMED n, ch BARRIER j, ch CONSUMER id queue, ch CLOSE_CONSUMER id, ch CREDITS id n,
- *     ch FORCE id seq, ch ACK id m [rr], ch ACK1 id m [rr], ch EXPIRED id m, ch START, ch STOP [..], ch CLOSE, ch FLUSH,
- *     ch COMMIT [corr], ch ROLLBACK, ch QUEUE q, ch DELETE q, ch ADDRESS a, ch QUERY q, ch BINDING a, ch WANT n a,
+ *     ch FORCE id seq, ch ACK id m [rr], ch ACK1 id m [rr], ch EXPIRED id m, ch START, ch STOP [..], ch CLOSE, ch
+ * FLUSH, ch COMMIT [corr], ch ROLLBACK, ch QUEUE q, ch DELETE q, ch ADDRESS a, ch QUERY q, ch BINDING a, ch WANT n a,
  *     ch PRODUCER id, ch UNPRODUCER id */
 void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t room);
 /* Frames of the peer, appended to a buffer of PEER_FRAME_MAX bytes; returns the size, 0 for a text it does not know:

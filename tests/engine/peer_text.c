@@ -106,9 +106,9 @@ static bool describe_named(const struct rai_frame *f, char *out, size_t room)
         int type;
         const char *text;
     } known[] = {
-        { RAI_CREATE_QUEUE_V2, "QUEUE" },    { RAI_DELETE_QUEUE, "DELETE" },        { RAI_CREATE_ADDRESS, "ADDRESS" },
-        { RAI_SESS_QUEUEQUERY, "QUERY" },    { RAI_SESS_BINDINGQUERY, "BINDING" },  { RAI_SESS_START, "START" },
-        { RAI_SESS_STOP, "STOP" },           { RAI_SESS_CLOSE, "CLOSE" },           { RAI_SESS_XA_GET_TIMEOUT, "FLUSH" },
+        { RAI_CREATE_QUEUE_V2, "QUEUE" },  { RAI_DELETE_QUEUE, "DELETE" },       { RAI_CREATE_ADDRESS, "ADDRESS" },
+        { RAI_SESS_QUEUEQUERY, "QUERY" },  { RAI_SESS_BINDINGQUERY, "BINDING" }, { RAI_SESS_START, "START" },
+        { RAI_SESS_STOP, "STOP" },         { RAI_SESS_CLOSE, "CLOSE" },          { RAI_SESS_XA_GET_TIMEOUT, "FLUSH" },
         { RAI_SESS_ROLLBACK, "ROLLBACK" },
     };
     struct rai_reader r = f->body;
@@ -144,7 +144,8 @@ static void describe_other(const struct peer *p, const struct rai_frame *f, char
         break;
     case RAI_CREATE_PRODUCER:
     case RAI_REMOVE_PRODUCER:
-        snprintf(out, room, "%d %s %d", channel, f->type == RAI_CREATE_PRODUCER ? "PRODUCER" : "UNPRODUCER", rai_get_i32(&r));
+        snprintf(out, room, "%d %s %d", channel, f->type == RAI_CREATE_PRODUCER ? "PRODUCER" : "UNPRODUCER",
+                 rai_get_i32(&r));
         break;
     case RAI_PACKETS_CONFIRMED:
         snprintf(out, room, "%d CONFIRMED %d", channel, rai_get_i32(&r));

@@ -21,3 +21,48 @@ Test(engine_numbering, a_request_answered_by_an_exception_leaves_a_hole)
          "2< TOPOLOGY 136 node", "2< REATTACHED 10", "2>", "2>");
     peer_free(p);
 }
+
+Test(engine_numbering, packets_are_confirmed_when_the_window_is_full_and_with_each_ping)
+{
+    struct peer *p = peer_new();
+    p->config.confirmation_window = 150;
+    p->config.check_period = 3000;
+    rai_session *s = peer_open(p);
+    peer_consumer(p, s, "q", -1, NULL);
+    PLAY(p, "1> 10 CONSUMER 0 q", "1< 10 QUEUE q", "1> 10 CREDITS 0 -1", "1< 10 MSG 0 1 a", "1>", "1< 10 MSG 0 2 b",
+         "1> 10 CONFIRMED 2", "1< 10 MSG 0 3 c", "1>", "wait 3000", "1> PING", "1> 10 CONFIRMED 3", "1>", "wait 3000",
+         "1> PING", "1>");
+    peer_free(p);
+}
+
+Test(engine_numbering, confirmations_empty_the_log)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_producer *producer = peer_producer(p, s);
+    for (int i = 0; i < 5; i++)
+        peer_send(p, producer, "x", 0);
+    PLAY(p, "1> 10 PRODUCER 1", "1< 10 CONFIRMED 2");
+    cr_assert_eq(s->forgets, 3);
+    PLAY(p, "1< 10 CONFIRMED 5");
+    cr_assert(rai_log_empty(&s->log));
+    cr_assert_eq(rai_session_unsettled(s), 0);
+    peer_free(p);
+}
+
+/* Commands that may be refused are the last ones written; what has been proven good is pipelined. */
+Test(engine_numbering, nothing_follows_a_command_that_may_be_refused)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_producer *producer = peer_producer(p, s);
+    rai_op *op;
+    PLAY(p, "1> 10 PRODUCER 1");
+    cr_assert_eq(rai_session_query_queue(s, "q", p->now, &op, NULL), 0);
+    for (uint64_t i = 1; i <= 3; i++)
+        peer_send(p, producer, "x", i);
+    PLAY(p, "1> 10 QUERY q", "1>", "1< 10 QUEUE q", "1> 10 SEND x 1", "1>", "1< 10 OK 1", "1> 10 SEND x 2",
+         "1> 10 SEND x 3", "1>");
+    OP(p, op, "confirmed");
+    peer_free(p);
+}

@@ -4,7 +4,7 @@
 #include "peer.h"
 
 /* link 2 finds the session of channel 10 again; `counted` of its commands are done, so there is nothing to wait for */
-#define BACK_ON_2(received, counted)                                                                                   \
+#define BACK_ON_2(received, counted) \
     "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 " received, "2< TOPOLOGY 136 node", "2< REATTACHED " counted
 
 Test(engine_operations, outcomes_come_as_ranges)
@@ -148,7 +148,8 @@ Test(engine_operations, opening_a_producer_ends_when_it_is_released_before)
     peer_free(p);
 }
 
-/* A commit that was never written left the transaction as it was: recreated, it must not be committed as if complete. */
+/* A commit that was never written left the transaction as it was: recreated, it must not be committed as if complete.
+ */
 Test(engine_operations, a_cancelled_commit_leaves_the_transaction_open)
 {
     struct peer *p = peer_new();

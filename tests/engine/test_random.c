@@ -1,5 +1,5 @@
-/* Random work under random cuts, against the broker model, on virtual time. A failing seed is printed; it runs alone with
- * ENGINE_SEED=n in the environment. */
+/* Random work under random cuts, against the broker model, on virtual time. A failing seed is printed; it runs alone
+ * with ENGINE_SEED=n in the environment. */
 #include "support/test.h"
 
 #include <stdio.h>
@@ -61,8 +61,9 @@ static void one_send(struct run *r, bool transacted)
     enum rai_send_mode mode = (enum rai_send_mode)model_random(&r->m, 3);
     ra_message *m = rai_message_new(0);
     rai_message_lend_body(m, body, strlen(body));
-    int rc = rai_producer_send(transacted ? r->transacted_producer : r->plain_producer, s->kind == DENIED ? "denied" : "a", m, mode,
-                               (uint64_t)r->send_count + 1, r->p->now, &s->op, &fault);
+    int rc =
+        rai_producer_send(transacted ? r->transacted_producer : r->plain_producer, s->kind == DENIED ? "denied" : "a",
+                          m, mode, (uint64_t)r->send_count + 1, r->p->now, &s->op, &fault);
     rai_message_unref(m);
     if (rc != RA_OK)
         return;
@@ -225,9 +226,9 @@ static void pass_time(struct run *r, int64_t at)
 static void show(const struct run *r)
 {
     for (const rai_session *s = r->p->e->sessions; s != NULL; s = s->next)
-        fprintf(stderr, "channel %d: %s, log %d..%d..%d..%d, %d pending, received %d, counted by the broker %d\n", (int)s->channel,
-                rai_session_state_name(s->state), (int)s->log.confirmed, (int)s->log.planned, (int)s->log.written,
-                (int)s->log.end, (int)(s->pendings.tail - s->pendings.head), (int)s->received,
+        fprintf(stderr, "channel %d: %s, log %d..%d..%d..%d, %d pending, received %d, counted by the broker %d\n",
+                (int)s->channel, rai_session_state_name(s->state), (int)s->log.confirmed, (int)s->log.planned,
+                (int)s->log.written, (int)s->log.end, (int)(s->pendings.tail - s->pendings.head), (int)s->received,
                 (int)r->m.sessions[s->channel].counted);
     for (int i = 0; i < QUEUED; i++)
         if (r->taken[i] == 0)
@@ -292,7 +293,8 @@ static void check_send(const struct run *r, int id)
         fail(r, "stored twice", id);
     if (s->kind == DENIED && stored > 0)
         fail(r, "stored though denied", id);
-    if (s->kind == DENIED && !s->forget && outcome != RA_OUTCOME_REJECTED && !(r->restarts && outcome == RA_OUTCOME_UNKNOWN))
+    if (s->kind == DENIED && !s->forget && outcome != RA_OUTCOME_REJECTED &&
+        !(r->restarts && outcome == RA_OUTCOME_UNKNOWN))
         fail(r, "a denied send was not rejected", outcome);
     if ((outcome == RA_OUTCOME_REJECTED || outcome == RA_OUTCOME_NOT_DONE) && stored != 0)
         fail(r, "not done, and yet stored", id);
@@ -374,7 +376,8 @@ static void open_all(struct run *r)
         ;
     r->plain_producer = peer_producer(r->p, r->plain);
     r->transacted_producer = peer_producer(r->p, r->transacted);
-    cr_assert_eq(rai_consumer_open(r->consuming, "q", NULL, false, 300, NULL, r->p->now, &r->consumer, NULL, &fault), 0);
+    cr_assert_eq(rai_consumer_open(r->consuming, "q", NULL, false, 300, NULL, r->p->now, &r->consumer, NULL, &fault),
+                 0);
     rai_session_start(r->consuming, r->p->now, NULL);
     r->transaction = 1;
     r->last_taken = -1;

@@ -4,7 +4,7 @@
 
 #include "peer.h"
 
-#define GREET(n) #n "> PING", #n "> SUBSCRIBE 136"
+#define GREET(n)    #n "> PING", #n "> SUBSCRIBE 136"
 #define TOPOLOGY(n) #n "< TOPOLOGY 136 node"
 
 /* One session, first send proven (number 1; the producer is 0), two more written and not answered. */
@@ -38,7 +38,8 @@ Test(engine_recovery, every_state_handles_a_lost_link)
     for (int state = 0; state < RAI_S_STATES; state++) {
         /* these have no link */
         bool linkless = state == RAI_S_ADRIFT || state == RAI_S_REFUSED || state == RAI_S_CLOSED || state == RAI_S_LOST;
-        cr_expect(linkless || rai_session_step_name(state, RAI_EV_LINK_LOST) != NULL, "%s", rai_session_state_name(state));
+        cr_expect(linkless || rai_session_step_name(state, RAI_EV_LINK_LOST) != NULL, "%s",
+                  rai_session_state_name(state));
     }
 }
 
@@ -49,8 +50,8 @@ Test(engine_recovery, without_open_work_the_first_new_link_is_enough)
     rai_session *s = peer_open(p);
     producer = peer_producer(p, s);
     peer_send(p, producer, "a", 1);
-    PLAY(p, "1> 10 PRODUCER 1", "1> 10 SEND a 1", "1< 10 OK 1", "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2),
-         "2< REATTACHED 1", "2>", "no dial");
+    PLAY(p, "1> 10 PRODUCER 1", "1> 10 SEND a 1", "1< 10 OK 1", "1 cut", "dial", GREET(2), "2> REATTACH 10 0",
+         TOPOLOGY(2), "2< REATTACHED 1", "2>", "no dial");
     EVENTS(p, "disconnected; retrying 1 0; reattached 0; sends 1-1 confirmed");
     cr_assert_eq(peer_stat(p, RA_STAT_BARRIERS_SKIPPED), 1);
     peer_free(p);
@@ -88,8 +89,9 @@ Test(engine_recovery, a_barrier_that_is_not_answered_is_repeated_under_the_next_
 {
     struct peer *p = peer_new();
     two_open(p, NULL);
-    PLAY(p, "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 1", "wait 999", "2>",
-         "wait 1", "2> 10 BARRIER 2", "dial", GREET(3), "2< 10 NOBARRIER 1", "3>", "2< 10 NOBARRIER 2", "3> REATTACH 10 2");
+    PLAY(p, "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 1",
+         "wait 999", "2>", "wait 1", "2> 10 BARRIER 2", "dial", GREET(3), "2< 10 NOBARRIER 1", "3>",
+         "2< 10 NOBARRIER 2", "3> REATTACH 10 2");
     peer_free(p);
 }
 
@@ -100,9 +102,9 @@ Test(engine_recovery, stale_barrier_answers_are_counted_and_swallowed)
     rai_session *s;
     two_open(p, &s);
     s->barrier = 8;
-    PLAY(p, "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 9", "dial", "2 cut",
-         "dial", GREET(4), "4> REATTACH 10 0", TOPOLOGY(4), "4< REATTACHED 1", "4> 10 BARRIER 10", "4< 10 NOBARRIER 1",
-         "4< 10 NOBARRIER 9");
+    PLAY(p, "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 9", "dial",
+         "2 cut", "dial", GREET(4), "4> REATTACH 10 0", TOPOLOGY(4), "4< REATTACHED 1", "4> 10 BARRIER 10",
+         "4< 10 NOBARRIER 1", "4< 10 NOBARRIER 9");
     cr_assert_eq(s->state, RAI_S_BARRIER);
     PLAY(p, "4< 10 NOBARRIER 9", "4< 10 NOBARRIER 10", GREET(3), "3> REATTACH 10 2");
     peer_free(p);
@@ -117,8 +119,8 @@ Test(engine_recovery, nothing_counted_is_written_before_the_release)
     peer_send(p, producer, "d", 4);
     PLAY(p, "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2>", "2< REATTACHED 1", "2> 10 BARRIER 1");
     peer_send(p, producer, "e", 5);
-    PLAY(p, "2>", "dial", GREET(3), "3>", "2< 10 NOBARRIER 1", "3> REATTACH 10 1", "3>", "2>", TOPOLOGY(3), "3< REATTACHED 1",
-         "3> 10 SEND b 2", "3> 10 SEND c 3", "3> 10 SEND d 4", "3> 10 SEND e 5", "3>");
+    PLAY(p, "2>", "dial", GREET(3), "3>", "2< 10 NOBARRIER 1", "3> REATTACH 10 1", "3>", "2>", TOPOLOGY(3),
+         "3< REATTACHED 1", "3> 10 SEND b 2", "3> 10 SEND c 3", "3> 10 SEND d 4", "3> 10 SEND e 5", "3>");
     peer_free(p);
 }
 
@@ -182,10 +184,11 @@ Test(engine_recovery, a_replay_cut_at_any_byte_is_replayed_again)
         char cut[32];
         two_open(p, NULL);
         snprintf(cut, sizeof cut, "3 cut at %d", byte);
-        PLAY(p, "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 1", "dial",
-             GREET(3), "2< 10 NOBARRIER 1", "3> REATTACH 10 1", TOPOLOGY(3), "3< REATTACHED 1", cut, "dial", GREET(4),
-             "4> REATTACH 10 1", TOPOLOGY(4), "4< REATTACHED 1", "4> 10 BARRIER 2", "dial", GREET(5), "4< 10 NOBARRIER 2",
-             "5> REATTACH 10 2", TOPOLOGY(5), "5< REATTACHED 1", "5> 10 SEND b 2", "5> 10 SEND c 3", "5>");
+        PLAY(p, "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 1",
+             "dial", GREET(3), "2< 10 NOBARRIER 1", "3> REATTACH 10 1", TOPOLOGY(3), "3< REATTACHED 1", cut, "dial",
+             GREET(4), "4> REATTACH 10 1", TOPOLOGY(4), "4< REATTACHED 1", "4> 10 BARRIER 2", "dial", GREET(5),
+             "4< 10 NOBARRIER 2", "5> REATTACH 10 2", TOPOLOGY(5), "5< REATTACHED 1", "5> 10 SEND b 2",
+             "5> 10 SEND c 3", "5>");
         peer_free(p);
     }
 }
@@ -231,9 +234,11 @@ Test(engine_recovery, a_session_without_an_answer_delays_the_others_once)
     rai_session *stuck = peer_open(p);
     rai_session *s = peer_session(p, false);
     PLAY(p, "1> CREATE 11 v136", "1< CREATED 136", "1 cut", "dial", GREET(2), "2> REATTACH 10 -1", "2> REATTACH 11 -1",
-         TOPOLOGY(2), "wait 2000", "2 gone", "dial", GREET(3), "3> REATTACH 11 -1", "3>", TOPOLOGY(3), "3< REATTACHED -1");
+         TOPOLOGY(2), "wait 2000", "2 gone", "dial", GREET(3), "3> REATTACH 11 -1", "3>", TOPOLOGY(3),
+         "3< REATTACHED -1");
     cr_assert_eq(s->state, RAI_S_OPEN);
-    PLAY(p, "dial", GREET(4), "4> REATTACH 10 -1", TOPOLOGY(4), "4< REATTACHED -1", "3> REATTACH 10 -1", "3< REATTACHED -1");
+    PLAY(p, "dial", GREET(4), "4> REATTACH 10 -1", TOPOLOGY(4), "4< REATTACHED -1", "3> REATTACH 10 -1",
+         "3< REATTACHED -1");
     cr_assert_eq(stuck->state, RAI_S_OPEN);
     peer_free(p);
 }
@@ -271,8 +276,8 @@ Test(engine_recovery, sessions_are_opened_and_closed_while_it_runs)
     rai_session *third = peer_session(p, false);
     rai_session_release(third, p->now);
     cr_assert_eq(rai_session_close(s, p->now, &closed, NULL), 0);
-    PLAY(p, "dial", GREET(3), "3> CREATE 11 v136", "3>", "2< 10 NOBARRIER 1", "3> REATTACH 10 1", TOPOLOGY(3), "3< CREATED 136",
-         "3< REATTACHED 3", "3> 10 CLOSE", "3< 10 OK", "3>", "2 gone");
+    PLAY(p, "dial", GREET(3), "3> CREATE 11 v136", "3>", "2< 10 NOBARRIER 1", "3> REATTACH 10 1", TOPOLOGY(3),
+         "3< CREATED 136", "3< REATTACHED 3", "3> 10 CLOSE", "3< 10 OK", "3>", "2 gone");
     OP(p, closed, "confirmed");
     cr_assert_eq(other->state, RAI_S_OPEN);
     cr_assert_eq(s->state, RAI_S_CLOSED);
@@ -281,9 +286,19 @@ Test(engine_recovery, sessions_are_opened_and_closed_while_it_runs)
 
 Test(engine_recovery, it_may_be_shut_down_at_any_step)
 {
-    static const char *const steps[] = { "1 cut", "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 0",
-                                         "2< TOPOLOGY 136 node", "2< REATTACHED 1", "2> 10 BARRIER 1", "dial", "3> PING",
-                                         "2< 10 NOBARRIER 1", "3> SUBSCRIBE 136", "3< REATTACHED 1" };
+    static const char *const steps[] = { "1 cut",
+                                         "dial",
+                                         "2> PING",
+                                         "2> SUBSCRIBE 136",
+                                         "2> REATTACH 10 0",
+                                         "2< TOPOLOGY 136 node",
+                                         "2< REATTACHED 1",
+                                         "2> 10 BARRIER 1",
+                                         "dial",
+                                         "3> PING",
+                                         "2< 10 NOBARRIER 1",
+                                         "3> SUBSCRIBE 136",
+                                         "3< REATTACHED 1" };
     for (size_t n = 0; n <= sizeof steps / sizeof *steps; n++) {
         struct peer *p = peer_new();
         two_open(p, NULL);
@@ -317,8 +332,9 @@ Test(engine_recovery, a_lost_refusal_is_noticed_and_the_numbering_repaired)
 {
     struct peer *p = peer_new();
     rai_producer *producer = two_open(p, NULL);
-    PLAY(p, "1< 10 OK 3", "1 cut", "dial", GREET(2), "2> REATTACH 10 1", TOPOLOGY(2), "2< REATTACHED 2", "2> 10 BARRIER 1",
-         "dial", GREET(3), "2< 10 NOBARRIER 1", "3> REATTACH 10 2", TOPOLOGY(3), "3< REATTACHED 2", "3>");
+    PLAY(p, "1< 10 OK 3", "1 cut", "dial", GREET(2), "2> REATTACH 10 1", TOPOLOGY(2), "2< REATTACHED 2",
+         "2> 10 BARRIER 1", "dial", GREET(3), "2< 10 NOBARRIER 1", "3> REATTACH 10 2", TOPOLOGY(3), "3< REATTACHED 2",
+         "3>");
     EVENTS(p, "disconnected; retrying 1 0; reattached 0; sends 1-1 confirmed; sends 3-3 confirmed; sends 2-2 unknown");
     cr_assert_eq(peer_stat(p, RA_STAT_NUMBERING_REPAIRS), 1);
     peer_send(p, producer, "d", 4);
@@ -334,8 +350,8 @@ Test(engine_recovery, a_close_that_the_count_covers_is_a_close)
     rai_session *s = peer_open(p);
     rai_op *closed;
     cr_assert_eq(rai_session_close(s, p->now, &closed, NULL), 0);
-    PLAY(p, "1> 10 CLOSE", "1 cut", "dial", GREET(2), "2> REATTACH 10 -1", TOPOLOGY(2), "2< REATTACHED -1", "2> 10 BARRIER 1",
-         "dial", GREET(3), "2< 10 NOBARRIER 1", "3> REATTACH 10 0", TOPOLOGY(3), "3< REATTACHED 0");
+    PLAY(p, "1> 10 CLOSE", "1 cut", "dial", GREET(2), "2> REATTACH 10 -1", TOPOLOGY(2), "2< REATTACHED -1",
+         "2> 10 BARRIER 1", "dial", GREET(3), "2< 10 NOBARRIER 1", "3> REATTACH 10 0", TOPOLOGY(3), "3< REATTACHED 0");
     cr_assert_eq(s->state, RAI_S_CLOSED);
     OP(p, closed, "confirmed");
     EVENTS(p, "disconnected; retrying 1 0");

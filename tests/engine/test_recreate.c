@@ -2,11 +2,12 @@
 
 #include "peer.h"
 
-#define GREET(n) #n "> PING", #n "> SUBSCRIBE 136"
+#define GREET(n)    #n "> PING", #n "> SUBSCRIBE 136"
 #define TOPOLOGY(n) #n "< TOPOLOGY 136 node"
 /* link 2 learns that the broker has forgotten the session, and it is made anew there */
-#define RECREATED(received)                                                                                            \
-    "1 cut", "dial", GREET(2), "2> REATTACH 10 " received, TOPOLOGY(2), "2< REFUSED", "2> CREATE 10 v136", "2< CREATED 136"
+#define RECREATED(received)                                                                                \
+    "1 cut", "dial", GREET(2), "2> REATTACH 10 " received, TOPOLOGY(2), "2< REFUSED", "2> CREATE 10 v136", \
+        "2< CREATED 136"
 
 /* A session with a producer whose address is proven: commands 0 and 1 are done. */
 static rai_producer *proven(struct peer *p, rai_session **s)
@@ -46,10 +47,10 @@ Test(engine_recreate, the_set_up_is_logged_and_numbered)
     peer_consumer(p, s, "r", 700, NULL);
     rai_session_start(s, p->now, NULL);
     PLAY(p, "1> 10 CONSUMER 0 q", "1>", "1< 10 QUEUE q", "1> 10 CONSUMER 1 r", "1< 10 QUEUE r", "1> 10 START",
-         "1> 10 CREDITS 0 500", "1> 10 CREDITS 1 700", RECREATED("1"), "2> 10 CONSUMER 0 q", "2>", "2 cut", "dial", GREET(3),
-         "3> REATTACH 10 -1", TOPOLOGY(3), "3< REATTACHED -1", "3> 10 BARRIER 1", "dial", GREET(4), "3< 10 NOBARRIER 1",
-         "4> REATTACH 10 0", TOPOLOGY(4), "4< REATTACHED -1", "4> 10 CONSUMER 0 q", "4>", "4< 10 QUEUE q", "4> 10 CONSUMER 1 r",
-         "4< 10 QUEUE r", "4> 10 START");
+         "1> 10 CREDITS 0 500", "1> 10 CREDITS 1 700", RECREATED("1"), "2> 10 CONSUMER 0 q", "2>", "2 cut", "dial",
+         GREET(3), "3> REATTACH 10 -1", TOPOLOGY(3), "3< REATTACHED -1", "3> 10 BARRIER 1", "dial", GREET(4),
+         "3< 10 NOBARRIER 1", "4> REATTACH 10 0", TOPOLOGY(4), "4< REATTACHED -1", "4> 10 CONSUMER 0 q", "4>",
+         "4< 10 QUEUE q", "4> 10 CONSUMER 1 r", "4< 10 QUEUE r", "4> 10 START");
     cr_assert_eq(s->log.first, 0, "all of it is still in the log");
     peer_free(p);
 }
@@ -61,8 +62,8 @@ Test(engine_recreate, a_consumer_that_cannot_come_back_is_told_and_its_siblings_
     rai_session *s = peer_open(p);
     rai_consumer *first = peer_consumer(p, s, "q", 500, NULL);
     rai_consumer *second = peer_consumer(p, s, "r", 700, NULL);
-    PLAY(p, "1> 10 CONSUMER 0 q", "1< 10 QUEUE q", "1> 10 CONSUMER 1 r", "1< 10 QUEUE r", RECREATED("1"), "2> 10 CONSUMER 0 q",
-         "2< 10 NO 100", "2> 10 CONSUMER 1 r", "2< 10 QUEUE r", "2> 10 CREDITS 1 700", "2>");
+    PLAY(p, "1> 10 CONSUMER 0 q", "1< 10 QUEUE q", "1> 10 CONSUMER 1 r", "1< 10 QUEUE r", RECREATED("1"),
+         "2> 10 CONSUMER 0 q", "2< 10 NO 100", "2> 10 CONSUMER 1 r", "2< 10 QUEUE r", "2> 10 CREDITS 1 700", "2>");
     cr_assert_eq(rai_consumer_fault(first)->code, RA_E_NO_QUEUE);
     cr_assert_eq(rai_consumer_fault(second)->code, RA_OK);
     peer_free(p);
@@ -75,7 +76,8 @@ Test(engine_recreate, messages_of_the_old_epoch_cannot_be_acknowledged)
     rai_session *s = peer_open(p);
     rai_consumer *c = peer_consumer(p, s, "q", 500, NULL);
     rai_session_start(s, p->now, NULL);
-    PLAY(p, "1> 10 CONSUMER 0 q", "1< 10 QUEUE q", "1> 10 START", "1> 10 CREDITS 0 500", "1< 10 MSG 0 1 a", "1< 10 MSG 0 2 b");
+    PLAY(p, "1> 10 CONSUMER 0 q", "1< 10 QUEUE q", "1> 10 START", "1> 10 CREDITS 0 500", "1< 10 MSG 0 1 a",
+         "1< 10 MSG 0 2 b");
     ra_message *m = rai_consumer_take(c, 0, p->now);
     PLAY(p, RECREATED("2"));
     cr_assert_eq(rai_consumer_acknowledge(c, m, false, p->now, NULL, NULL), RA_E_STALE);
@@ -142,9 +144,9 @@ static rai_producer *transaction(struct peer *p, rai_session **s)
     return producer;
 }
 
-#define BOTH_RECREATED(received)                                                                                       \
-    "1 cut", "dial", GREET(2), "2> REATTACH 10 -1", "2> REATTACH 11 " received, TOPOLOGY(2), "2< REFUSED", "2< REFUSED",  \
-        "2> CREATE 10 v136", "2> CREATE 11 v136", "2< CREATED 136", "2< CREATED 136"
+#define BOTH_RECREATED(received)                                                                           \
+    "1 cut", "dial", GREET(2), "2> REATTACH 10 -1", "2> REATTACH 11 " received, TOPOLOGY(2), "2< REFUSED", \
+        "2< REFUSED", "2> CREATE 10 v136", "2> CREATE 11 v136", "2< CREATED 136", "2< CREATED 136"
 
 Test(engine_recreate, an_open_transaction_can_only_be_rolled_back)
 {
