@@ -67,8 +67,12 @@ static void cut_the_recovery(struct relay_match match, enum relay_place place, e
     int64_t began = kit_ms();
 
     kit_send_tagged(k.producer, 0, SENDS, 1);
-    cr_assert_eq(kit_await_outcomes(k.connection, SENDS, NULL), SENDS);
+    int64_t counts[6], confirmed = kit_await_outcomes(k.connection, SENDS, counts);
     int64_t took = kit_ms() - began;
+    cr_assert_eq(confirmed, SENDS, "%lld confirmed, %lld unknown, %lld not done, %lld recreated, %lld repairs",
+                 (long long)confirmed, (long long)counts[RA_OUTCOME_UNKNOWN], (long long)counts[RA_OUTCOME_NOT_DONE],
+                 (long long)kit_stat(k.connection, RA_STAT_RECREATED),
+                 (long long)kit_stat(k.connection, RA_STAT_NUMBERING_REPAIRS));
     cr_assert(relay_wait_trap(r, first, PATIENCE_MS));
     cr_assert(relay_wait_trap(r, second, PATIENCE_MS), "the recovery never came to packet %d", match.type);
     cr_assert_lt(took, CALL_TIMEOUT_MS / 10, "it took %lld ms", (long long)took);
