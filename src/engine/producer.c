@@ -271,8 +271,12 @@ void rai_producer_free_if_done(rai_producer *p)
     producer_free(p);
 }
 
+/* Credits are asked for first: they are there when the open has ended, so that the first send finds them. */
 static bool check_route(rai_producer *p)
 {
+    bool asks = p->credit != NULL && p->s->e->config->producer_window >= 0;
+    if (asks && p->credit->balance + p->credit->arriving == 0 && !request_credits(p->s, p->credit, half_window(p->s)))
+        return false;
     if (p->address == NULL || p->s->e->config->route_check == RAI_ROUTE_NONE) {
         if (!log_register(p))
             return false;
@@ -357,14 +361,18 @@ void rai_producers_end(rai_session *s, const struct rai_fault *fault)
 void rai_producer_recreated(rai_session *s)
 {
     for (struct rai_credit *c = s->credits; c != NULL; c = c->next) {
+        bool in_use = c->balance > 0 || c->arriving > 0;
         c->balance = c->arriving = 0;
         c->full = false;
+        if (in_use && s->e->config->producer_window >= 0)
+            request_credits(s, c, half_window(s)); /* now, and not behind all that survives of the old log */
     }
     for (rai_producer *p = s->producers; p != NULL; p = p->next) {
         if (p->opened && !p->closed)
             log_register(p);
-        if (p->wanted > 0 && p->wanted_credit != NULL && s->e->config->producer_window >= 0)
-            request_credits(s, p->wanted_credit, (int32_t)p->wanted > half_window(s) ? (int32_t)p->wanted : half_window(s));
+        struct rai_credit *wanted = p->wanted > 0 ? p->wanted_credit : NULL;
+        if (wanted != NULL && s->e->config->producer_window >= 0 && wanted->arriving < (int64_t)p->wanted)
+            request_credits(s, wanted, (int32_t)p->wanted - wanted->arriving);
     }
 }
 

@@ -63,11 +63,11 @@ def one(proof, broker, connections, sessions):
 
 def main():
     proof = Proof("many", "Many sessions cut at once", COLUMNS)
-    with Broker("--big", "--slow-disk", "200") as broker:
+    with Broker("--big", "--slow-disk", "500") as broker:
         one(proof, broker, 1, proof.pick(200, 1000))
         one(proof, broker, proof.pick(20, 200), proof.pick(2, 5))
     proof.note("Every tenth session is transacted and has an acknowledgement pending, one in a hundred has nothing logged; the "
-               "disk takes up to 200 ms for a sync; the barrier of one session is held back for 5 s after each re-attachment; the TTL is 60 s. Times are from the "
+               "disk takes up to 500 ms for a sync; the barrier of one session is held back for 5 s after each re-attachment; the TTL is 60 s. Times are from the "
                "first cut to the (last) re-attachment of the slowest session.")
     sys.exit(proof.finish())
 

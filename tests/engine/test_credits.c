@@ -71,8 +71,8 @@ Test(engine_credits, they_are_asked_for_anew_when_the_session_is_recreated)
     rai_producer *made = producer(p, &s);
     cr_assert_eq(send_bytes(p, made, 100), RA_E_WOULD_BLOCK);
     PLAY(p, "1> 10 WANT 500 a", "1 cut", "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 -1",
-         "2< TOPOLOGY 136 node", "2< REFUSED", "2> CREATE 10 v136", "2< CREATED 136", "2> 10 PRODUCER 1",
-         "2> 10 WANT 500 a", "2>", "2< 10 CREDITS 500 a");
+         "2< TOPOLOGY 136 node", "2< REFUSED", "2> CREATE 10 v136", "2< CREATED 136", "2> 10 WANT 500 a",
+         "2> 10 PRODUCER 1", "2>", "2< 10 CREDITS 500 a");
     EVENTS(p, "disconnected; retrying 1 0; recreated 0 0; writable");
     peer_free(p);
 }
