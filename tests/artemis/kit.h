@@ -1,5 +1,5 @@
 /*
- * What the tests on a real broker share. They use the public ABI only, and the relay where the network has to misbehave.
+ * What the tests on a real broker share. They use the public ABI, and the relay where the network has to misbehave.
  *
  *     ArtemisTest(producer, blocking_send__is_in_the_queue_when_it_returns)
  *     {
@@ -10,8 +10,8 @@
  *         kit_close(&k);
  *     }
  *
- * An ArtemisTest fails when it leaves a descriptor or a thread behind. Every wait has a deadline, PATIENCE_MS, that says
- * "hangs" and nothing else; the claims about time are made with kit_ms().
+ * An ArtemisTest fails when it leaves a descriptor or a thread behind. Every wait has a deadline, PATIENCE_MS, that
+ * says "hangs" and nothing else; the claims about time are made with kit_ms().
  *
  * All tests share the broker whose port is in REATTACH_BROKER_PORT, so every queue has a name of its own (kit_name).
  */
@@ -115,8 +115,8 @@ int64_t kit_message_count(ra_session *session, const char *queue); /* what a que
 /* Polled events (ra_connection_subscribe first): waits for the next one of this kind, throws others away. Yours. */
 ra_event *kit_await_event(ra_connection *connection, int kind);
 
-/* Reads SEND_OUTCOME events until every tag from 0 to count - 1 has exactly one; fails on a second one. Returns how many
-   were confirmed, and by outcome in counts[6] (may be NULL). */
+/* Reads SEND_OUTCOME events until every tag from 0 to count - 1 has exactly one; fails on a second one. Returns how
+   many were confirmed, and by outcome in counts[6] (may be NULL). */
 int64_t kit_await_outcomes(ra_connection *connection, int64_t count, int64_t *counts);
 
 struct relay *kit_relay(uint16_t target);

@@ -1,5 +1,5 @@
 /*
- * Cuts at exact places: what is in the queue afterwards, and how little a cut costs, also one inside the recovery itself.
+ * Cuts at exact places: what is in the queue afterwards, and how little a cut costs, also one inside the recovery.
  */
 #include "kit.h"
 

@@ -237,7 +237,7 @@ ArtemisTest(faults, a_port_that_closes_at_once__closed_the_connection)
     impostor_stop(&s);
 }
 
-/* A route into nowhere: the documentation network of RFC 5737. Where the machine has no route at all it is unreachable. */
+/* A route into nowhere: the documentation network of RFC 5737. Without any route it is unreachable at once. */
 ArtemisTest(faults, a_host_that_swallows_everything__is_given_up_in_time)
 {
     ra_connection *connection = NULL;

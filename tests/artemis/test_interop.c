@@ -40,8 +40,9 @@ static int peer(const char *mode, const char *queue, char *out, size_t size)
              REATTACH_SUPPORT_DIR);
     cr_assert_eq(run(command, path, sizeof path), 0, "%s", path);
     path[strcspn(path, "\n")] = '\0';
-    snprintf(command, sizeof command, "java -Xshare:auto -XX:TieredStopAtLevel=1 -cp '%s' Peer %s --port %u --queue %s 2>&1",
-             path, mode, (unsigned)kit_port(), queue);
+    snprintf(command, sizeof command,
+             "java -Xshare:auto -XX:TieredStopAtLevel=1 -cp '%s' Peer %s --port %u --queue %s 2>&1", path, mode,
+             (unsigned)kit_port(), queue);
     return run(command, out, size);
 }
 

@@ -33,7 +33,8 @@ static void check_body(const ra_message *message, int32_t seq, size_t size)
     cr_assert_eq(i, size, "byte %zu of %zu is wrong", i, size);
 }
 
-static const size_t sizes[] = { 0, 1, 3900, 4095, 4096, 65000, 65536, 70000, 99000, 102400, 300000, 600000, 1048576, 3000000 };
+static const size_t sizes[] = { 0,     1,     3900,   4095,   4096,   65000,   65536,
+                                70000, 99000, 102400, 300000, 600000, 1048576, 3000000 };
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
 static void there_and_back(uint16_t port, const char *options, int32_t window)
@@ -101,8 +102,8 @@ ArtemisTest(large, sends_cut_in_the_middle__arrive_once)
     }
 }
 
-/* A cut between the pieces of a large delivery: never a wrong body. The consumer says it has to be received again, or the
- * message comes whole. */
+/* A cut between the pieces of a large delivery: never a wrong body. The message comes whole, or the consumer says that
+ * it has to be received again. */
 ArtemisTest(large, delivery_cut_in_the_middle__is_whole_or_reported)
 {
     struct relay *r = kit_relay(kit_port());

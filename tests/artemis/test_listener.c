@@ -260,7 +260,8 @@ ArtemisTest(give_up, after_the_last_attempt__ends_what_is_open)
     struct relay *r = kit_relay(kit_port());
     struct kit k;
     int64_t counts[6];
-    kit_open(&k, relay_port(r), "confirmationWindowSize=65536&reconnectAttempts=3&retryInterval=20&producerWindowSize=-1",
+    kit_open(&k, relay_port(r),
+             "confirmationWindowSize=65536&reconnectAttempts=3&retryInterval=20&producerWindowSize=-1",
              RA_SESSION_AUTO_COMMIT);
     relay_refuse(r, true);
     struct relay_match send = relay_match_type(RELAY_TO_BROKER, 71);

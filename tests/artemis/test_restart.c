@@ -1,4 +1,4 @@
-/* The broker itself goes away: killed, started again. Sessions are recreated, and every piece of work has one outcome. */
+/* The broker itself is killed and started again. Sessions are recreated, and every piece of work has one outcome. */
 #include "kit.h"
 
 #include <pthread.h>
