@@ -315,7 +315,7 @@ static void arrived(rai_consumer *c, size_t size)
     if (c->window < 0)
         return;
     c->owed += (int64_t)size;
-    if (c->owed >= (c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
+    if (c->owed >= ((int64_t)c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
         c->owed = 0;
 }
 
@@ -411,7 +411,7 @@ static void return_credits(rai_consumer *c, size_t size)
         return;
     }
     c->owed += (int64_t)size;
-    if (c->owed >= (c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
+    if (c->owed >= ((int64_t)c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
         c->owed = 0;
 }
 
