@@ -69,8 +69,8 @@ static void cut_the_recovery(struct relay_match match, enum relay_place place, e
     kit_send_tagged(k.producer, 0, SENDS, 1);
     int64_t counts[6], confirmed = kit_await_outcomes(k.connection, SENDS, counts);
     int64_t took = kit_ms() - began;
-    cr_assert_eq(confirmed, SENDS, "%lld confirmed, %lld unknown, %lld not done, %lld recreated, %lld repairs",
-                 (long long)confirmed, (long long)counts[RA_OUTCOME_UNKNOWN], (long long)counts[RA_OUTCOME_NOT_DONE],
+    cr_assert_eq(confirmed, SENDS, "%s at %d of packet %d: %lld confirmed, %lld unknown, %lld not done, %lld recreated, "
+                 "%lld repairs", relay_how_name(how), (int)place, match.type, (long long)confirmed, (long long)counts[RA_OUTCOME_UNKNOWN], (long long)counts[RA_OUTCOME_NOT_DONE],
                  (long long)kit_stat(k.connection, RA_STAT_RECREATED),
                  (long long)kit_stat(k.connection, RA_STAT_NUMBERING_REPAIRS));
     cr_assert(relay_wait_trap(r, first, PATIENCE_MS));

@@ -65,7 +65,8 @@ ArtemisTest(restart, of_the_broker__sessions_are_recreated_and_work_has_one_outc
     cr_assert(got >= counts[RA_OUTCOME_CONFIRMED] && got <= COUNT, "%d of %d", (int)got, COUNT);
     kit_send(k.producer, COUNT + 1, 1); /* blocking sends go on, and so does the consumer */
     kit_expect(k.consumer, COUNT + 1, true);
-    kit_close(&k);
+    GOOD(ra_connection_close(k.connection, PATIENCE_MS, NULL, NULL, &err));
+    kit_free(&k);
     broker_stop(&b);
 }
 
