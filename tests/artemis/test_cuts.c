@@ -52,7 +52,7 @@ ArtemisTest(cuts, three_refused_requests_then_ten_sends_then_a_cut__ten_messages
 /*
  * A race inside the broker, seen in about one of 500 such rounds: the old connection dies just while the session is
  * being taken off it. Then the broker clears the session away (AMQ222061) instead of keeping it for its TTL, and the
- * client can only recreate it. Even so: every send has one outcome, nothing confirmed is missing, nothing is there twice.
+ * client can only recreate it. Even so: every send has one outcome, nothing confirmed is missing, nothing comes twice.
  */
 static void settle_void_round(struct kit *k, const int64_t *counts)
 {
