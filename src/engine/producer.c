@@ -43,7 +43,8 @@ static bool credits_cover(const rai_session *s, const struct rai_credit *credit,
     return s->e->config->producer_window < 0 || credit->full || credit->balance >= (int64_t)cost;
 }
 
-/* Keeps at least half a window on its way, so that a stream of small messages never waits for a round trip. */
+/* Asks for half a window at a time, when less than that is left: a stream of small messages rarely waits for a round trip,
+ * and there is one request for many of them. */
 static int acquire(rai_session *s, struct rai_credit *credit, size_t cost, struct rai_fault *fault)
 {
     if (s->e->config->producer_window < 0)
@@ -56,7 +57,7 @@ static int acquire(rai_session *s, struct rai_credit *credit, size_t cost, struc
         return rai_fault_set(fault, RA_E_ARGUMENT, "a message of %zu bytes is too large", cost);
     int32_t needed = (int32_t)cost > half_window(s) ? (int32_t)cost : half_window(s);
     int64_t coming = (int64_t)credit->balance + credit->arriving;
-    if (coming < needed && !request_credits(s, credit, (int32_t)(needed - coming)))
+    if (coming < needed && !request_credits(s, credit, needed - credit->arriving))
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     if (credit->balance < (int32_t)cost)
         return RA_E_WOULD_BLOCK;
