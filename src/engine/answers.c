@@ -13,22 +13,28 @@
 
 /* --- the end of entries --- */
 
-static void end_work(rai_session *s, struct rai_pending *entry, int outcome, const struct rai_fault *fault)
+/* For the counts that a close reports: what the close itself ends, and what nobody hears of otherwise. */
+static void count_for_close(rai_session *s, const struct rai_pending *entry, int outcome)
 {
-    bool ended_before = entry->ended;
-    entry->ended = true;
-    if (ended_before)
+    bool reported = entry->tagged || entry->as.op != NULL;
+    if (reported && !s->closing)
         return;
+    s->unknown += outcome == RA_OUTCOME_UNKNOWN;
+    s->not_done += outcome == RA_OUTCOME_NOT_DONE;
+}
+
+void rai_entry_end(rai_session *s, struct rai_pending *entry, int outcome, const struct rai_fault *fault)
+{
+    if (entry->ended)
+        return;
+    entry->ended = true;
+    count_for_close(s, entry, outcome);
     if (entry->tagged) {
         rai_outcome_push(s, entry->as.tag, outcome, fault);
     } else if (entry->as.op != NULL) {
         rai_op_end(entry->as.op, outcome, fault);
         entry->as.op = NULL;
     }
-    if (outcome == RA_OUTCOME_UNKNOWN)
-        s->unknown++;
-    else if (outcome == RA_OUTCOME_NOT_DONE)
-        s->not_done++;
 }
 
 void rai_entries_pop(rai_session *s)
@@ -192,7 +198,7 @@ void rai_entry_good(rai_session *s, struct rai_pending *entry, const struct rai_
     /* a consumer's close or a query may have been handed its result: only now does the waiter hear of it */
     entry = rai_pendings_by_offset(&s->pendings, done.offset);
     if (entry != NULL)
-        end_work(s, entry, RA_OUTCOME_CONFIRMED, NULL);
+        rai_entry_end(s, entry, RA_OUTCOME_CONFIRMED, NULL);
     rai_entries_pop(s);
     drop_answered(s);
     if (done.type == RAI_SESS_CLOSE)
@@ -208,7 +214,7 @@ void rai_entry_bad(rai_session *s, struct rai_pending *entry, int outcome, const
     if (done.ended)
         return;
     entry_over(s, &done, false);
-    end_work(s, entry, outcome, fault);
+    rai_entry_end(s, entry, outcome, fault);
     rai_entries_pop(s);
     switch (done.type) {
     case RAI_SESS_CREATECONSUMER:
@@ -263,7 +269,6 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
             return;
         s->work = s->work || entry->work;
         rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, fault);
-        s->not_done--; /* its operation says so: not once more with the close */
         rai_session_check_writable(s);
         return;
     }

@@ -111,7 +111,7 @@ int rai_session_open(rai_engine *e, bool transacted, void *owner, int64_t now, r
 int rai_session_close(rai_session *s, int64_t now, rai_op **op_out, struct rai_fault *fault);
 void rai_session_release(rai_session *s, int64_t now); /* closes in the background what is still open */
 bool rai_session_is_open(const rai_session *s);
-/* At the end of a bounded close: everything unanswered ends now; counts of not done and unknown work (also of work that
+/* At the end of a bounded close: everything unanswered ends now; counts of not done and unknown work (and of work that
  * ended so earlier without being reported by an operation or outcome). */
 void rai_session_abort(rai_session *s, int64_t now, int64_t *not_done, int64_t *unknown);
 

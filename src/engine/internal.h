@@ -445,6 +445,7 @@ void rai_session_confirmed(rai_session *s, uint32_t n);
 /* Ends an entry. frame: the answer, or NULL when the count proves it or nothing came. */
 void rai_entry_good(rai_session *s, struct rai_pending *entry, const struct rai_frame *frame);
 void rai_entry_bad(rai_session *s, struct rai_pending *entry, int outcome, const struct rai_fault *fault);
+void rai_entry_end(rai_session *s, struct rai_pending *entry, int outcome, const struct rai_fault *fault);
 void rai_entries_pop(rai_session *s);
 /* Nothing is written behind such an entry before it has ended. */
 bool rai_entry_may_be_refused(const struct rai_pending *entry);

@@ -71,13 +71,7 @@ static void end_entry(rai_session *s, struct rai_pending *entry, enum fate fate,
 {
     int outcome = fate == FATE_DONE ? RA_OUTCOME_CONFIRMED : fate == FATE_UNKNOWN ? RA_OUTCOME_UNKNOWN : RA_OUTCOME_NOT_DONE;
     const struct rai_fault *fault = fate == FATE_DONE ? NULL : why;
-    entry->ended = true;
-    if (entry->tagged)
-        rai_outcome_push(s, entry->as.tag, outcome, fault);
-    else
-        rai_op_end(entry->as.op, outcome, fault);
-    s->unknown += outcome == RA_OUTCOME_UNKNOWN;
-    s->not_done += outcome == RA_OUTCOME_NOT_DONE;
+    rai_entry_end(s, entry, outcome, fault);
     if (entry->type == RAI_SESS_CONSUMER_CLOSE) {
         rai_consumer *c = entry->subject;
         c->close_pending = false;
