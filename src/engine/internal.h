@@ -473,6 +473,7 @@ void rai_consumer_free_if_done(rai_consumer *c);
 void rai_producer_credits(rai_session *s, const struct rai_frame *f);
 void rai_producer_route_step(rai_producer *p, const struct rai_frame *answer, const struct rai_fault *fault);
 void rai_producer_recreated(rai_session *s);
+void rai_producer_reattached(rai_session *s);
 bool rai_producer_cancel_open(rai_session *s, const rai_op *op, const struct rai_fault *fault); /* false: not one of theirs */
 bool rai_producer_has_room(const rai_producer *p);
 void rai_producer_free_if_done(rai_producer *p);

@@ -358,6 +358,25 @@ void rai_producers_end(rai_session *s, const struct rai_fault *fault)
     }
 }
 
+static void request_wanted(rai_session *s)
+{
+    for (rai_producer *p = s->producers; p != NULL; p = p->next) {
+        struct rai_credit *account = p->wanted > 0 ? p->wanted_credit : NULL;
+        int32_t needed = (int32_t)p->wanted > half_window(s) ? (int32_t)p->wanted : half_window(s);
+        if (account != NULL && s->e->config->producer_window >= 0 && account->arriving < needed)
+            request_credits(s, account, needed - account->arriving);
+    }
+}
+
+/* A grant that the broker gave while it moved the session is lost like an answer, and a sender would wait for it for ever.
+ * Asking again may bring it twice, which does no harm: the broker does not check. */
+void rai_producer_reattached(rai_session *s)
+{
+    for (struct rai_credit *account = s->credits; account != NULL; account = account->next)
+        account->arriving = 0;
+    request_wanted(s);
+}
+
 /* A new session on the broker: it knows no producers and has granted nothing yet. */
 void rai_producer_recreated(rai_session *s)
 {
@@ -368,13 +387,10 @@ void rai_producer_recreated(rai_session *s)
         if (in_use && s->e->config->producer_window >= 0)
             request_credits(s, c, half_window(s)); /* now, and not behind all that survives of the old log */
     }
-    for (rai_producer *p = s->producers; p != NULL; p = p->next) {
+    for (rai_producer *p = s->producers; p != NULL; p = p->next)
         if (p->opened && !p->closed)
             log_register(p);
-        struct rai_credit *wanted = p->wanted > 0 ? p->wanted_credit : NULL;
-        if (wanted != NULL && s->e->config->producer_window >= 0 && wanted->arriving < (int64_t)p->wanted)
-            request_credits(s, wanted, (int32_t)p->wanted - wanted->arriving);
-    }
+    request_wanted(s);
 }
 
 /* --- sends --- */

@@ -167,6 +167,7 @@ static void release(rai_session *s)
     rai_event_push(e, &event);
     for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
         rai_consumer_reattached(c);
+    rai_producer_reattached(s);
     end_of_replay(s);
     rai_session_due(s, RAI_DUE_DATA);
     rai_session_check_writable(s);

@@ -77,6 +77,19 @@ Test(engine_credits, they_are_asked_for_anew_when_the_session_is_recreated)
     peer_free(p);
 }
 
+Test(engine_credits, a_grant_lost_with_the_link_is_asked_for_again)
+{
+    struct peer *p = peer_new();
+    rai_session *s;
+    rai_producer *made = producer(p, &s);
+    cr_assert_eq(send_bytes(p, made, 100), RA_E_WOULD_BLOCK);
+    PLAY(p, "1> 10 WANT 500 a", "1 cut", "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 -1",
+         "2< TOPOLOGY 136 node", "2< REATTACHED 1");
+    PLAY(p, "2> 10 WANT 500 a", "2< 10 CREDITS 500 a");
+    cr_assert_eq(send_bytes(p, made, 100), 0);
+    peer_free(p);
+}
+
 Test(engine_credits, absurd_grants_do_not_overflow)
 {
     struct peer *p = peer_new();
