@@ -50,11 +50,11 @@ class Program:
 
 
 class Client:
-    def __init__(self, proof, name, broker, mode, classes):
+    def __init__(self, proof, name, broker, mode, outstanding, classes):
         self.name, self.mode, self.pauses, self.refused, self.hung = name, mode, [], 0, 0
         self.relay = Program(proof.program("relay"), "--listen", 0, "--target", broker.port, "--control")
         port = self.relay.answer()["port"]
-        rest = ["--queue", f"pause.{mode}", "--mode", mode, "--wait", PATIENCE]
+        rest = ["--queue", f"pause.{mode}.{outstanding}", "--mode", mode, "--outstanding", outstanding, "--wait", PATIENCE]
         if name == "Java":
             self.command = ["java", "-Xmx256M", "-cp", classes, "Reference", "pause", "--port", port, "--direct",
                             broker.port, "--retry-interval", PARAMETERS["retryInterval"], *rest]
@@ -108,8 +108,8 @@ class Client:
         self.relay.end()
 
 
-def measure(proof, broker, mode, classes, cuts, warm_up):
-    clients = [Client(proof, name, broker, mode, classes) for name in ("Java", "reattach")]
+def measure(proof, broker, mode, outstanding, classes, cuts, warm_up):
+    clients = [Client(proof, name, broker, mode, outstanding, classes) for name in ("Java", "reattach")]
     try:
         for keep, rounds in ((False, warm_up), (True, cuts // TURN)):
             for _ in range(rounds):
@@ -129,6 +129,16 @@ def row(proof, mode, name, result):
     return median, p90
 
 
+def compare(proof, mode, result):
+    java, ours = (row(proof, mode, name, result[name]) for name in ("Java", "reattach"))
+    for what, theirs, own in zip(("median", "p90"), java, ours):
+        proof.note(f"{mode}: {what} {own:.2f} ms, Java {theirs:.2f} ms, ratio {own / theirs:.2f}.")
+        if what == "median" or not proof.small:
+            proof.check(own <= theirs / 2, f"{mode}: {what} {own:.2f} ms is more than half of {theirs:.2f} ms")
+    bad = result["reattach"]["refused"] + result["reattach"]["hung"]
+    proof.check(bad == 0, f"{mode}: sends failed or never were confirmed: {result['reattach']}")
+
+
 def main():
     proof = Proof("pause", "From a cut to the next confirmed send, ms",
                   ["mode", "client", "cuts", "median", "p90", "least", "most", "failed sends", "hung"])
@@ -136,16 +146,12 @@ def main():
                              capture_output=True, text=True).stdout.strip()
     cuts, warm_up = proof.pick((20, 2), (100, 20))
     with Broker() as broker:
-        for mode in ("idle", "load"):
-            result = proof.series(mode, lambda: measure(proof, broker, mode, classes, cuts, warm_up))
-            java, ours = (row(proof, mode, name, result[name]) for name in ("Java", "reattach"))
-            for what, theirs, own in zip(("median", "p90"), java, ours):
-                proof.note(f"{mode}: {what} {own:.2f} ms, Java {theirs:.2f} ms, ratio {own / theirs:.2f}.")
-                if what == "median" or not proof.small:
-                    proof.check(own <= theirs / 2, f"{mode}: {what} {own:.2f} ms is more than half of {theirs:.2f} ms")
-            bad = result["reattach"]["refused"] + result["reattach"]["hung"]
-            proof.check(bad == 0, f"{mode}: sends failed or never were confirmed: {result['reattach']}")
-    proof.note("idle: non-durable, everything answered before the cut; load: durable, up to 1,000 unconfirmed. "
+        for mode, outstanding in (("idle", 1), ("load", 100), ("load", 1000)):
+            what = mode if mode == "idle" else f"{mode}, {outstanding:,}"
+            result = proof.series(f"{mode}-{outstanding}",
+                                  lambda: measure(proof, broker, mode, outstanding, classes, cuts, warm_up))
+            compare(proof, what, result)
+    proof.note("idle: non-durable, everything answered before the cut; load: durable, so many unconfirmed. "
                "Both clients: " + ", ".join(f"{key}={value}" for key, value in PARAMETERS.items())
                + ". In turns of ten cuts on one broker, "
                f"{TURN * warm_up} cuts of each before the first that counts. Hung: nothing confirmed within "
