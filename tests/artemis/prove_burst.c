@@ -80,7 +80,7 @@ static void one_cut(struct storm *s, int number)
 {
     int64_t lost = storm_stat(s, RA_STAT_LINKS_LOST), back = storm_stat(s, RA_STAT_REATTACHED);
     int64_t settled = storm_total(s, true);
-    int64_t until = storm_now_us() + 6000000;
+    int64_t until = storm_now_us() + 30000000;
     if (number % 20 == 19)
         quiet_cut(s);
     else

@@ -96,7 +96,7 @@ static void on_their_own_sessions(uint16_t port, struct relay *cutting)
         workers[i].producer = kit_producer(workers[i].session, k.queue);
     }
     if (cutting != NULL)
-        relay_schedule_bytes(cutting, 50000, 200000, RELAY_MASK(RELAY_RST) | RELAY_MASK(RELAY_FIN), 5);
+        relay_schedule_bytes(cutting, 20000, 100000, RELAY_MASK(RELAY_RST) | RELAY_MASK(RELAY_FIN), 5);
     start(workers, send_tagged);
     cr_assert_eq(kit_await_outcomes(k.connection, THREADS * SENDS, NULL), THREADS * SENDS);
     join(workers);
