@@ -270,7 +270,7 @@ static void load(struct many *m)
     }
     relay_delay(m->s.relay, (unsigned)m->s.options.delay_ms);
     send_some(m, 1, SENDS / 2);
-    pump_for(m, (int64_t)m->s.options.delay_ms * 1000); /* this half reaches the broker, the other one does not */
+    pump_for(m, (int64_t)m->s.options.delay_ms * 2000); /* this half reaches the broker, the other one does not */
     send_some(m, SENDS / 2 + 1, SENDS);
 }
 

@@ -31,7 +31,7 @@ def judged(seqs, outcomes):
     return j
 
 
-def one(proof, broker, connections, sessions):
+def one(proof, broker, connections, sessions, totals):
     key = f"{connections}x{sessions}"
 
     def many():
@@ -48,6 +48,8 @@ def one(proof, broker, connections, sessions):
         return
     j = r["judged"]
     total = connections * sessions
+    for name in totals:
+        totals[name] += r[name]
     proof.row(connections, total, 50, r["sent"], r["second_cuts"], r["reattached"], r["barriers"], r["barriers_skipped"],
               r["count_advanced"], r["replayed"], r["answers_lost"], j["lost"], j["doubled"], r["left"], r["others_ms"],
               r["held_ms"])
@@ -55,7 +57,6 @@ def one(proof, broker, connections, sessions):
     proof.check(j["lost"] == j["doubled"] == j["wrong"] == 0 and r["left"] == 0, f"{key}: {j}, {r['left']} left")
     proof.check(r["reattached"] >= total and r["recreated"] == 0, f"{key}: {r['reattached']} of {total} re-attached")
     proof.check(r["second_cuts"] > 0 and r["recoveries_cut"] > 0, f"{key}: the second cut hit no recovery")
-    proof.check(r["count_advanced"] > 0 and r["barriers_skipped"] > 0, f"{key}: no n2 > n1, or no barrier skipped")
     proof.check(r["held_ms"] >= HOLD_MS, f"{key}: the held-up one was back after {r['held_ms']} ms: not held up")
     proof.check(r["others_ms"] < HOLD_MS and r["others_ms"] < 20000,
                 f"{key}: the others were back only after {r['others_ms']} ms: held up by the one, or near the TTL")
@@ -63,12 +64,15 @@ def one(proof, broker, connections, sessions):
 
 def main():
     proof = Proof("many", "Many sessions cut at once", COLUMNS)
+    totals = {"count_advanced": 0, "barriers_skipped": 0}
     with Broker("--big", "--slow-disk", "500") as broker:
-        one(proof, broker, 1, proof.pick(200, 1000))
+        one(proof, broker, 1, proof.pick(200, 1000), totals)
     # Each REATTACH holds a thread of the broker's pool (30 by default) until the session's own executor, which runs in the
     # same pool, has answered: more connections than threads, all coming back in one moment, stop the broker for good.
     with Broker("--big", "--slow-disk", "500", "--setting", "thread-pool-max-size=500") as broker:
-        one(proof, broker, proof.pick(40, 200), proof.pick(2, 5))
+        one(proof, broker, proof.pick(40, 200), proof.pick(2, 5), totals)
+    for name, total in totals.items():
+        proof.check(total > 0, f"{name} is 0 over all: this proves nothing")
     proof.note("Every tenth session is transacted and has an acknowledgement pending, one in a hundred has nothing logged; the "
                "disk takes up to 500 ms for a sync; the barrier of one session is held back for 5 s after each re-attachment; the TTL is 60 s. Times are from the "
                "first cut to the (last) re-attachment of the slowest session. With many connections the "
