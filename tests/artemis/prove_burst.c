@@ -43,7 +43,7 @@ static void cut_inside_recovery(struct storm *s)
     enum relay_how how = draw(s);
     enum relay_direction way = storm_between(&s->random, 0, 1) == 0 ? RELAY_TO_BROKER : RELAY_TO_CLIENT;
     int trap = relay_cut_after(s->relay, way, (uint64_t)storm_between(&s->random, 1, 600), how);
-    int64_t until = storm_now_us() + 300000;
+    int64_t until = storm_now_us() + 60000;
     while (!relay_wait_trap(s->relay, trap, 0) && storm_now_us() < until)
         storm_pump(s, 1);
     relay_disarm(s->relay, trap);

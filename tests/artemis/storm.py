@@ -42,11 +42,16 @@ class Judge:
             path = pathlib.Path(scratch) / "seqs"
             seqs = []
             # "that is all" may come while the queue is still being filled from its journal or pages: ask until it is empty
-            for _ in range(100):
+            idle = 0
+            while True:
                 answer = self.ask("drain", queue, str(path))
-                seqs += [int(line) for line in path.read_text().split()]
+                more = [int(line) for line in path.read_text().split()]
+                seqs += more
                 if answer["remaining"] <= 0:
                     break
+                idle = 0 if more else idle + 1
+                if idle == 1000:
+                    raise RuntimeError(f"judge: {queue}: {answer['remaining']} messages do not come")
         self.ask("delete", queue)
         return seqs
 
