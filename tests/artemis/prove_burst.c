@@ -53,7 +53,7 @@ static void cut_inside_recovery(struct storm *s)
 static void quiet_cut(struct storm *s)
 {
     atomic_store(&s->quiet, true);
-    if (!storm_settle(s, 60000))
+    if (!storm_settle(s, storm_patience_ms(s, 60000)))
         s->hangs++;
     relay_cut(s->relay, draw(s));
     s->quiet_cuts++;
@@ -80,7 +80,7 @@ static void one_cut(struct storm *s, int number)
 {
     int64_t lost = storm_stat(s, RA_STAT_LINKS_LOST), back = storm_stat(s, RA_STAT_REATTACHED);
     int64_t settled = storm_total(s, true);
-    int64_t until = storm_now_us() + 30000000;
+    int64_t until = storm_now_us() + storm_patience_ms(s, 30000) * 1000;
     if (number % 20 == 19)
         quiet_cut(s);
     else

@@ -354,6 +354,11 @@ int64_t storm_total(struct storm *s, bool settled)
     return total;
 }
 
+int64_t storm_patience_ms(const struct storm *s, int64_t ms)
+{
+    return s->options.no_barrier ? 3000 : ms;
+}
+
 bool storm_settle(struct storm *s, int64_t ms)
 {
     int64_t until = storm_now_us() + ms * 1000;
@@ -418,7 +423,7 @@ int storm_finish(struct storm *s, const char *extra)
         pthread_join(s->threads[i], NULL);
     relay_schedule_stop(s->relay);
     relay_disarm(s->relay, 0);
-    if (s->failed == 0 && !storm_settle(s, 120000))
+    if (s->failed == 0 && !storm_settle(s, storm_patience_ms(s, 120000)))
         s->hangs++;
     for (int i = 0; i < s->options.lanes; i++)
         doubled += s->lanes[i].doubled_outcomes;

@@ -82,6 +82,8 @@ ra_connection *storm_connect(struct storm *s, const char *user);
 void storm_start_senders(struct storm *s);
 /* Takes events for at most ms; returns early after a batch. */
 void storm_pump(struct storm *s, int64_t ms);
+/* How long to wait for what should come: without the barrier much never does. */
+int64_t storm_patience_ms(const struct storm *s, int64_t ms);
 bool storm_settle(struct storm *s, int64_t ms); /* until every send has its outcome */
 int64_t storm_total(struct storm *s, bool settled);
 int64_t storm_stat(struct storm *s, int32_t id);
