@@ -155,7 +155,7 @@ int main(int argc, char **argv)
     storm_start_senders(&s);
     cut(&s);
     send_all(&s);
-    int64_t received = 0, doubled = 0, missing = 0, reattached = 0;
+    int64_t received = 0, doubled = 0, missing = 0, reattached = 0, recreated = 0;
     for (int i = 0; i < s.options.lanes; i++) {
         close_receiver(&s, &receivers[i]);
         received += receivers[i].received;
@@ -163,12 +163,13 @@ int main(int argc, char **argv)
         missing += receivers[i].missing;
     }
     ra_connection_stat(connection, RA_STAT_REATTACHED, &reattached, NULL);
+    ra_connection_stat(connection, RA_STAT_RECREATED, &recreated, NULL);
     if (ra_connection_close(connection, 30000, NULL, NULL, NULL) < 0)
         storm_fail(&s, "closing the receivers' connection", NULL);
     ra_connection_free(connection);
     snprintf(extra, sizeof extra,
              "\"received\": %" PRId64 ", \"received_twice\": %" PRId64 ", \"missing\": %" PRId64
-             ", \"receivers_reattached\": %" PRId64,
-             received, doubled, missing, reattached);
+             ", \"receivers_reattached\": %" PRId64 ", \"receivers_recreated\": %" PRId64,
+             received, doubled, missing, reattached, recreated);
     return storm_finish(&s, extra);
 }
