@@ -8,9 +8,6 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 CONFIRMED, REJECTED, NOT_DONE, UNKNOWN = 1, 2, 3, 4
-# See docs/reattachment.md, "The broker can close a session that is being moved". Such a series cannot be exact: nothing
-# confirmed may be missing and every send needs its one outcome, but open work is unknown and deliveries come again.
-VOID = "{key}: the broker itself closed {closed} session(s) while moving them (AMQ222061); not exact: {what}."
 
 
 def java():
