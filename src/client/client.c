@@ -216,6 +216,10 @@ static int close_locked(rai_client *c, int64_t until, struct rai_fault *fault)
     if (c->closed)
         return 0;
     c->closer = true;
+    rai_op *leave = rai_engine_leave(c->engine, rai_client_now(c));
+    if (leave)
+        (void)rai_client_wait_op(c, leave, until, 0, NULL);
+    rai_op_unref(leave);
     c->closing = true;
     begin_to_end(c);
     w = (struct waiter){ .kind = WAIT_CLOSE };

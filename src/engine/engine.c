@@ -14,6 +14,8 @@ rai_engine *rai_engine_new(const struct rai_config *config, const struct rai_hos
     e->host = *host;
     e->version = RAI_VERSION;
     e->next_channel = RAI_CHANNEL_FIRST;
+    e->next_anchor = RAI_ANCHORS;
+    e->anchor_wait = RAI_ASK_FIRST_US;
     e->wake_at = RAI_NEVER;
     e->retry_at = RAI_NEVER;
     e->delay = config->retry_interval * RAI_MS;
@@ -47,6 +49,19 @@ rai_op *rai_engine_start(rai_engine *e, int64_t now)
     e->start_op = rai_op_ref(op);
     e->retry_at = now;
     rai_recovery_tick(e, now);
+    return op;
+}
+
+rai_op *rai_engine_leave(rai_engine *e, int64_t now)
+{
+    rai_op *op = e->leave_op == NULL && !e->dead ? rai_op_new(e, NULL, now) : NULL;
+    if (op == NULL)
+        return NULL;
+    op->deadline = now + RAI_PART_US;
+    rai_wake_at(e, op->deadline);
+    e->now = now;
+    e->leave_op = rai_op_ref(op);
+    rai_recovery_step(e);
     return op;
 }
 

@@ -42,6 +42,9 @@ void rai_engine_free(rai_engine *e);
 
 /* Begins to connect. The operation ends when the first link is established, or with the reason why none can be. */
 rai_op *rai_engine_start(rai_engine *e, int64_t now);
+/* The last thing before shutting: nothing of ours is to stay behind on the broker. The operation ends when that is so, or
+ * after a second. NULL: nothing to wait for. */
+rai_op *rai_engine_leave(rai_engine *e, int64_t now);
 /* No more reconnects; links are hung up, everything unanswered ends (not done or unknown). Idempotent. */
 void rai_engine_shut(rai_engine *e, int64_t now);
 bool rai_engine_connected(const rai_engine *e); /* a main link is established */

@@ -17,6 +17,7 @@
 /* The engine's own types, shared by its files and by its tests; nobody else includes this. */
 
 #define RAI_NEVER INT64_MAX
+#define RAI_ANCHORS (INT64_C(1) << 40) /* their channels are above all others */
 
 enum {
     RAI_MS = 1000,
@@ -33,7 +34,10 @@ enum {
     RAI_CREATES_IN_FLIGHT = 64,       /* CREATESESSION requests pipelined on one link */
     RAI_PROVEN_US = 10000000,         /* a main link that lived so long was worth something */
     RAI_QUICK_RETRIES = 3,            /* redials without a pause after a link that had worked */
-    RAI_BARRIER_NAME = 32
+    RAI_BARRIER_NAME = 32,
+    RAI_NAME = 37,                    /* of a session, as a UUID, with its end */
+    RAI_ANCHOR_WINDOW = 1024,         /* any positive one */
+    RAI_PART_US = 1000000             /* to leave in good order; then the broker's TTL does the rest */
 };
 
 /* --- operations --- */
@@ -63,6 +67,16 @@ void rai_op_hand_out(rai_op *op, rai_op **op_out);
 /* --- links --- */
 
 enum rai_link_state { RAI_LINK_DIALING, RAI_LINK_GREETING, RAI_LINK_UP, RAI_LINK_DOOMED };
+
+enum rai_anchor {
+    RAI_ANCHOR_NONE,
+    RAI_ANCHOR_DUE,     /* CREATESESSION is to be written */
+    RAI_ANCHOR_ASKED,   /* it is out */
+    RAI_ANCHOR_HELD,
+    RAI_ANCHOR_REFUSED, /* the broker does not want it: go on without */
+    RAI_ANCHOR_CLOSING, /* SESS_CLOSE is to be written */
+    RAI_ANCHOR_CLOSED   /* it is out */
+};
 
 /* A request on channel 1 that waits for its answer; answers come in order. */
 struct rai_ask {
@@ -96,6 +110,11 @@ struct rai_link {
     uint64_t ask_head, ask_tail;
     int creates; /* CREATESESSION among them */
     int64_t ask_deadline;
+
+    enum rai_anchor anchor; /* see anchor.c */
+    int64_t anchor_channel;
+    bool parting; /* done with: hung up when its anchor is gone */
+    int64_t part_deadline;
 
     rai_session *ready_first, *ready_last; /* sessions with something to write */
 
@@ -157,7 +176,7 @@ struct rai_session {
     rai_session *prev, *next; /* all sessions, in order of creation */
     UT_hash_handle hh;
     int64_t channel;
-    char name[40];
+    char name[RAI_NAME];
     enum rai_session_state state;
     struct rai_link *link;
     rai_session *ready_next;
@@ -289,11 +308,11 @@ struct rai_engine {
     uint32_t last_link;
     struct rai_link *main;    /* where released sessions live */
     struct rai_link *first;   /* where adrift sessions are asked for */
-    struct rai_link *further; /* dialing; will be the main link */
+    struct rai_link *further; /* will be the main link if some session needs two */
     bool started, ever_up, shut, dead, freeing;
     bool stepping; /* inside the recovery's own steps */
     struct rai_fault fault, last_fault;
-    rai_op *start_op;
+    rai_op *start_op, *leave_op;
     int32_t version;
     bool version_known;
     char node_id[128];
@@ -307,7 +326,8 @@ struct rai_engine {
 
     rai_session *sessions, *last_session;
     rai_session *by_channel; /* uthash */
-    int64_t next_channel;
+    int64_t next_channel, next_anchor;
+    int64_t anchor_wait; /* for its answer */
     uint64_t next_consumer_key;
     struct rai_log_pool pool;
 
@@ -360,20 +380,28 @@ struct rai_link *rai_link_of(const rai_engine *e, uint32_t id);
 void rai_link_doom(struct rai_link *l); /* to be hung up; says nothing to anybody */
 void rai_link_fail(struct rai_link *l, const struct rai_fault *why); /* doom + what follows from it */
 void rai_link_tick(struct rai_link *l, int64_t now);
-bool rai_link_ask(struct rai_link *l, rai_session *s, int type); /* remembers a request of channel 1 */
+bool rai_link_ask(struct rai_link *l, int64_t channel, int type); /* remembers a request of channel 1 */
 void rai_link_forget_session(rai_engine *e, rai_session *s);
 /* The session ends while its link lives: what is planned will be written to its end, so it counts as written. */
 void rai_link_keeps_writing(rai_session *s);
 void rai_link_free(struct rai_link *l);
 void rai_link_name_endpoint(const struct rai_link *l, struct rai_fault *fault); /* unless it has one */
 bool rai_link_usable(const struct rai_link *l);
-void rai_link_name_endpoint(const struct rai_link *l, struct rai_fault *fault); /* unless it names one */
 
 /* Marks a session as having something to write on its link. */
 void rai_session_due(rai_session *s, unsigned what);
 void rai_session_unlink(rai_session *s);
 /* The broker holds its answer back: it goes last next time, with a longer deadline. */
 void rai_session_stuck(rai_session *s);
+/* --- anchor.c --- */
+bool rai_link_anchored(struct rai_link *l); /* whether sessions may be asked for on it; begins to see to it if not */
+bool rai_link_unanchored(struct rai_link *l); /* whether it has none; begins to see to it if it has */
+void rai_link_part(struct rai_link *l, int64_t now); /* hangs up, in good order */
+bool rai_anchor_wants_write(const struct rai_link *l);
+void rai_anchor_answered(struct rai_link *l, bool good);
+void rai_anchor_again(struct rai_link *l); /* under another version */
+bool rai_anchor_frame(struct rai_link *l, const struct rai_frame *f); /* false: not on its channel */
+
 /* plan.c: builds l->plan; returns false when there is nothing to write */
 bool rai_plan_build(struct rai_link *l, int64_t now);
 
@@ -393,7 +421,6 @@ void rai_session_event(rai_session *s, enum rai_session_event event, uint32_t n,
 const char *rai_session_state_name(int state);
 const char *rai_session_event_name(int event);
 const char *rai_session_step_name(int state, int event); /* for the printed table; NULL: nothing happens */
-void rai_recovery_link_up(struct rai_link *l);
 void rai_recovery_link_lost(struct rai_link *l, const struct rai_fault *why);
 void rai_recovery_step(rai_engine *e); /* whatever is possible now */
 void rai_recovery_tick(rai_engine *e, int64_t now);
@@ -417,6 +444,7 @@ void rai_engine_reap(rai_engine *e); /* frees sessions that are over and release
 bool rai_session_log_start(rai_session *s);
 bool rai_session_log_close(rai_session *s, rai_op *op);
 void rai_session_new_name(rai_session *s);
+void rai_random_name(rai_engine *e, char *out, size_t room); /* 128 random bits, as a UUID */
 
 /* A frame for the log, in two passes:  for (struct rai_draft d = rai_draft(s); rai_draft_next(&d);) put(&d.w, d.size..) */
 struct rai_draft {

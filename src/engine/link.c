@@ -17,7 +17,7 @@ struct rai_link *rai_link_dial(rai_engine *e, int endpoint)
     l->id = ++e->last_link;
     l->endpoint = endpoint;
     l->state = RAI_LINK_DIALING;
-    l->ask_deadline = l->greet_deadline = l->ping_at = RAI_NEVER;
+    l->ask_deadline = l->greet_deadline = l->ping_at = l->part_deadline = RAI_NEVER;
     l->next = e->links;
     e->links = l;
     return l;
@@ -135,7 +135,7 @@ void rai_engine_dialed(rai_engine *e, uint32_t link, int64_t now)
     l->last_heard = l->up_at = now;
     l->greet_deadline = now + e->config->connect_timeout * RAI_MS;
     rai_wake_at(e, l->greet_deadline);
-    rai_recovery_link_up(l);
+    rai_recovery_step(e);
 }
 
 void rai_engine_dial_failed(rai_engine *e, uint32_t link, const struct rai_fault *why, int64_t now)
@@ -238,7 +238,8 @@ bool rai_engine_wants_write(const rai_engine *e, uint32_t link)
     const struct rai_link *l = rai_link_of(e, link);
     if (!rai_link_usable(l))
         return false;
-    return l->plan_at < l->plan_count || l->ready_first != NULL || !l->preamble_sent || l->ping_at <= e->now;
+    return l->plan_at < l->plan_count || l->ready_first != NULL || !l->preamble_sent || l->ping_at <= e->now ||
+           rai_anchor_wants_write(l);
 }
 
 static int pieces_of_plan(struct rai_link *l, struct iovec *pieces, int max)
@@ -431,6 +432,11 @@ static void control_frame(struct rai_link *l, const struct rai_frame *f)
 
 /* --- channel 1 --- */
 
+static bool is_anchor(const struct rai_link *l, int64_t channel)
+{
+    return l->anchor != RAI_ANCHOR_NONE && channel == l->anchor_channel;
+}
+
 /* The deadline of the request that is now the first to be answered. */
 static void next_ask(struct rai_link *l)
 {
@@ -439,12 +445,16 @@ static void next_ask(struct rai_link *l)
         return;
     struct rai_ask ask = l->asks[l->ask_head & (l->ask_room - 1)];
     const rai_session *s = rai_session_by_channel(l->e, ask.channel);
-    int64_t wait = s != NULL ? s->ask_wait : RAI_ASK_FIRST_US;
-    l->ask_deadline = l->e->now + (ask.type == RAI_REATTACH_SESSION ? wait : l->e->config->call_timeout * RAI_MS);
+    int64_t wait = l->e->config->call_timeout * RAI_MS;
+    if (is_anchor(l, ask.channel))
+        wait = l->e->anchor_wait;
+    else if (ask.type == RAI_REATTACH_SESSION)
+        wait = s != NULL ? s->ask_wait : RAI_ASK_FIRST_US;
+    l->ask_deadline = l->e->now + wait;
     rai_wake_at(l->e, l->ask_deadline);
 }
 
-bool rai_link_ask(struct rai_link *l, rai_session *s, int type)
+bool rai_link_ask(struct rai_link *l, int64_t channel, int type)
 {
     if (l->ask_tail - l->ask_head == l->ask_room) {
         size_t room = l->ask_room == 0 ? 16 : 2 * l->ask_room;
@@ -458,7 +468,7 @@ bool rai_link_ask(struct rai_link *l, rai_session *s, int type)
         l->ask_room = room;
     }
     l->asks[l->ask_tail++ & (l->ask_room - 1)] = (struct rai_ask){
-        .channel = s->channel, .type = (int8_t)type, .version = (int16_t)l->e->version};
+        .channel = channel, .type = (int8_t)type, .version = (int16_t)l->e->version};
     if (l->ask_tail - l->ask_head == 1)
         next_ask(l);
     return true;
@@ -472,8 +482,8 @@ static void more_creates(struct rai_link *l)
             rai_session_due(s, RAI_DUE_CREATE);
 }
 
-/* The session whose request this answers; it may have gone meanwhile. */
-static bool take_ask(struct rai_link *l, int type, rai_session **out)
+/* The session whose request this answers; none when it has gone meanwhile, or when it is the anchor's. */
+static bool take_ask(struct rai_link *l, int type, rai_session **out, bool *anchor_out)
 {
     if (l->ask_head == l->ask_tail)
         return false;
@@ -483,6 +493,7 @@ static bool take_ask(struct rai_link *l, int type, rai_session **out)
     l->ask_head++;
     if (type == RAI_CREATESESSION && --l->creates == RAI_CREATES_IN_FLIGHT / 2)
         more_creates(l);
+    *anchor_out = is_anchor(l, ask.channel);
     *out = rai_session_by_channel(l->e, ask.channel);
     if (*out != NULL && (*out)->link != l)
         *out = NULL;
@@ -493,9 +504,9 @@ static bool take_ask(struct rai_link *l, int type, rai_session **out)
 static void reattach_answer(struct rai_link *l, const struct rai_frame *f)
 {
     int32_t n;
-    bool found;
+    bool found, anchor;
     rai_session *s;
-    if (!rai_get_reattach_resp(f, &n, &found) || !take_ask(l, RAI_REATTACH_SESSION, &s)) {
+    if (!rai_get_reattach_resp(f, &n, &found) || !take_ask(l, RAI_REATTACH_SESSION, &s, &anchor)) {
         malformed(l, f);
         return;
     }
@@ -507,11 +518,14 @@ static void create_answer(struct rai_link *l, const struct rai_frame *f)
 {
     int32_t version;
     rai_session *s;
-    if (!rai_get_create_session_resp(f, &version) || !take_ask(l, RAI_CREATESESSION, &s)) {
+    bool anchor;
+    if (!rai_get_create_session_resp(f, &version) || !take_ask(l, RAI_CREATESESSION, &s, &anchor)) {
         malformed(l, f);
         return;
     }
     l->e->version_known = true;
+    if (anchor)
+        rai_anchor_answered(l, true);
     if (s != NULL)
         rai_session_event(s, RAI_EV_CREATED, 0, NULL);
 }
@@ -525,8 +539,9 @@ static void create_refused(struct rai_link *l, const struct rai_frame *f)
     char text[RAI_FAULT_TEXT];
     struct rai_fault fault;
     rai_session *s;
+    bool anchor;
     int32_t tried = l->ask_head != l->ask_tail ? l->asks[l->ask_head & (l->ask_room - 1)].version : 0;
-    if (!rai_get_exception(f, &code, text, sizeof text, &correlation) || !take_ask(l, RAI_CREATESESSION, &s)) {
+    if (!rai_get_exception(f, &code, text, sizeof text, &correlation) || !take_ask(l, RAI_CREATESESSION, &s, &anchor)) {
         malformed(l, f);
         return;
     }
@@ -537,6 +552,8 @@ static void create_refused(struct rai_link *l, const struct rai_frame *f)
             l->e->version = tried - 1; /* an older broker: the next lower number, on the same link */
         if (s != NULL)
             rai_session_due(s, RAI_DUE_CREATE);
+        if (anchor)
+            rai_anchor_again(l);
         return;
     }
     if (code == BROKER_INCOMPATIBLE)
@@ -545,6 +562,8 @@ static void create_refused(struct rai_link *l, const struct rai_frame *f)
         rai_link_fail(l, &fault); /* not now: the usual pause and another attempt */
         return;
     }
+    if (anchor)
+        rai_anchor_answered(l, false);
     if (s != NULL)
         rai_session_event(s, RAI_EV_DENIED, 0, &fault);
 }
@@ -578,6 +597,8 @@ static void frame_in(struct rai_link *l, const struct rai_frame *f)
         session_control_frame(l, f);
         return;
     }
+    if (rai_anchor_frame(l, f))
+        return;
     rai_session *s = l->last_session;
     if (s == NULL || s->channel != f->channel)
         s = rai_session_by_channel(l->e, f->channel);
@@ -644,12 +665,18 @@ void rai_link_tick(struct rai_link *l, int64_t now)
                       (long long)(limit / RAI_MS));
         rai_link_fail(l, &fault);
     } else if (now >= l->ask_deadline) {
-        rai_session *s = rai_session_by_channel(l->e, l->asks[l->ask_head & (l->ask_room - 1)].channel);
-        if (s != NULL && s->link == l)
+        int64_t channel = l->asks[l->ask_head & (l->ask_room - 1)].channel;
+        rai_session *s = rai_session_by_channel(l->e, channel);
+        if (is_anchor(l, channel))
+            l->e->anchor_wait = 2 * l->e->anchor_wait < RAI_ASK_MAX_US ? 2 * l->e->anchor_wait : RAI_ASK_MAX_US;
+        else if (s != NULL && s->link == l)
             rai_session_stuck(s);
         rai_fault_set(&fault, RA_E_LINK_SILENT, "the broker did not answer for a session in time");
         rai_link_fail(l, &fault);
+    } else if (now >= l->part_deadline) {
+        rai_link_doom(l);
     } else {
+        rai_wake_at(l->e, l->part_deadline);
         rai_wake_at(l->e, l->greet_deadline);
         rai_wake_at(l->e, silent_at);
         rai_wake_at(l->e, l->ask_deadline);

@@ -59,25 +59,40 @@ static bool put_greeting(struct rai_link *l)
 static bool put_ask(struct rai_link *l, rai_session *s)
 {
     CONTROL(l, rai_put_reattach(&w, size, s->name, (int32_t)s->received));
-    return rai_link_ask(l, s, RAI_REATTACH_SESSION);
+    return rai_link_ask(l, s->channel, RAI_REATTACH_SESSION);
 }
 
-static bool put_create(struct rai_link *l, rai_session *s)
+static bool put_create(struct rai_link *l, const char *name, int64_t channel, bool transacted, int32_t window)
 {
     const struct rai_config *config = l->e->config;
-    struct rai_create_session create = {.name = s->name,
-                                        .channel = s->channel,
+    struct rai_create_session create = {.name = name,
+                                        .channel = channel,
                                         .version = l->e->version,
                                         .user = config->user,
                                         .password = config->password,
                                         .min_large_message_size = 102400,
-                                        .auto_commit_sends = !s->transacted,
-                                        .auto_commit_acks = !s->transacted,
-                                        .window = config->confirmation_window,
+                                        .auto_commit_sends = !transacted,
+                                        .auto_commit_acks = !transacted,
+                                        .window = window,
                                         .client_id = config->client_id};
     CONTROL(l, rai_put_create_session(&w, size, &create));
     l->creates++;
-    return rai_link_ask(l, s, RAI_CREATESESSION);
+    return rai_link_ask(l, channel, RAI_CREATESESSION);
+}
+
+static bool put_anchor(struct rai_link *l)
+{
+    char name[RAI_NAME];
+    if (l->anchor == RAI_ANCHOR_CLOSING) {
+        CONTROL(l, rai_put_simple(&w, size, RAI_SESS_CLOSE, l->anchor_channel));
+        l->anchor = RAI_ANCHOR_CLOSED;
+        return true;
+    }
+    rai_random_name(l->e, name, sizeof name);
+    if (!put_create(l, name, l->anchor_channel, false, RAI_ANCHOR_WINDOW))
+        return false;
+    l->anchor = RAI_ANCHOR_ASKED;
+    return true;
 }
 
 static bool put_confirm(struct rai_link *l, rai_session *s)
@@ -105,7 +120,7 @@ static bool put_controls(struct rai_link *l, rai_session *s)
         s->due &= ~(unsigned)RAI_DUE_ASK;
     }
     if (fine && (s->due & RAI_DUE_CREATE) != 0 && l->creates < RAI_CREATES_IN_FLIGHT) {
-        fine = put_create(l, s);
+        fine = put_create(l, s->name, s->channel, s->transacted, l->e->config->confirmation_window);
         s->due &= ~(unsigned)RAI_DUE_CREATE;
     }
     if (fine && (s->due & RAI_DUE_CONFIRM) != 0) {
@@ -142,6 +157,8 @@ static bool plan_controls(struct rai_link *l, int64_t now)
         l->ping_at = now + config->check_period * RAI_MS;
         rai_wake_at(l->e, l->ping_at);
     }
+    if (rai_anchor_wants_write(l) && !put_anchor(l))
+        return false;
     for (rai_session *s = l->ready_first; s != NULL; s = s->ready_next)
         if (!put_controls(l, s))
             return false;

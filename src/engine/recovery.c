@@ -6,7 +6,7 @@
 /*
  * Recovery: how sessions get from a lost link to a new one.
  *
- * A first link asks for every session (REATTACH). Where the log still holds work, the count in the answer is not the true
+ * A first link, once it is anchored (see anchor.c), asks for every session (REATTACH). Where the log still holds work, the count in the answer is not the true
  * one: commands may be executing. So a barrier goes out on the first link, and when its answer is there, everything the
  * broker ever took has been done and counted; a REATTACH on a further link then tells the true count, and only then the
  * rest is replayed. If no session needs a barrier the first link is the main link; otherwise the further one is, and each
@@ -50,6 +50,12 @@ static bool waits_for_nameless_answer(const rai_session *s)
             return true;
     }
     return false;
+}
+
+/* Something that was written may be under way, or its answer. */
+static bool has_open_work(const rai_session *s)
+{
+    return s->log.confirmed < s->log.written || waits_for_nameless_answer(s);
 }
 
 static bool refused(rai_session *s, uint32_t n, const struct rai_fault *why)
@@ -119,7 +125,7 @@ static bool first_count(rai_session *s, uint32_t n, const struct rai_fault *why)
     rai_session_confirmed(s, n);
     if (s->state == RAI_S_LOST || s->e->hooks.no_barrier)
         return false;
-    if (s->log.confirmed >= s->log.written && !waits_for_nameless_answer(s))
+    if (!has_open_work(s))
         return false; /* nothing that the broker ever got is open: what came since the cut was never on its way */
     first_barrier(s);
     return true;
@@ -422,7 +428,27 @@ static bool busy(const rai_session *s)
 
 struct census {
     int adrift, adrift_stuck, busy, asked, barriers, on_first, unmade;
+    int unanswered; /* will probably need a barrier */
+    int open;
+    int to_come;    /* to the main link or the further one, and will need its anchor */
 };
+
+static bool unanswered(const rai_session *s)
+{
+    return s->answered_end < s->log.written && has_open_work(s);
+}
+
+/* If the broker closes such a session another one is made, and nobody has lost anything. */
+static bool at_rest(const rai_session *s)
+{
+    return !unanswered(s) && s->consumers == NULL && !s->work;
+}
+
+/* Whether the session may be asked for on this link. */
+static bool safe_on(const rai_session *s, struct rai_link *l)
+{
+    return at_rest(s) || rai_link_anchored(l);
+}
 
 static struct census count_sessions(const rai_engine *e)
 {
@@ -435,6 +461,9 @@ static struct census count_sessions(const rai_engine *e)
         c.busy += busy(s);
         c.asked += s->state == RAI_S_ASKED;
         c.barriers += busy(s) && s->had_barrier;
+        c.open += s->state == RAI_S_OPEN;
+        c.to_come += busy(s) && s->link != e->main && !at_rest(s);
+        c.unanswered += (s->state == RAI_S_ADRIFT || s->state == RAI_S_ASKED) && s->stuck == 0 && unanswered(s);
         /* Also while asked for again: the broker takes a session's channel off the old link a moment before its failure
          * listener, and an end of that link in between closes the session (ServerSessionPacketHandler 2.44). */
         c.on_first += (s->link != NULL && s->link == e->first) || s->state == RAI_S_REASKED;
@@ -459,7 +488,8 @@ static void ask_for_sessions(rai_engine *e, struct census *c)
 {
     rai_session *stuck = c->busy == 0 && c->adrift == 0 ? next_stuck(e) : NULL;
     for (rai_session *s = e->sessions; s != NULL; s = s->next)
-        if (s->state == RAI_S_ADRIFT && s->asked_on != e->first->id && (s->stuck == 0 || s == stuck))
+        if (s->state == RAI_S_ADRIFT && s->asked_on != e->first->id && (s->stuck == 0 || s == stuck) &&
+            safe_on(s, e->first))
             rai_session_event(s, RAI_EV_ASK, 0, NULL);
     *c = count_sessions(e);
 }
@@ -482,28 +512,42 @@ static void establish_main(rai_engine *e, struct rai_link *l)
     e->start_op = NULL;
 }
 
+static void become_main(rai_engine *e, struct rai_link **which)
+{
+    struct rai_link *l = *which;
+    *which = NULL;
+    establish_main(e, l);
+}
+
 static void decide_main(rai_engine *e, const struct census *c)
 {
     if (e->main != NULL || !rai_link_usable(e->first))
         return;
-    if (c->barriers > 0 && e->further == NULL) {
+    if ((c->barriers > 0 || c->unanswered > 0) && e->further == NULL) {
         e->further = rai_link_dial(e, e->first->endpoint);
         if (e->further == NULL)
             rai_wake_at(e, e->now + 10 * RAI_MS); /* out of memory: the tick tries again */
+    }
+    if (c->barriers > 0) {
+        if (rai_link_usable(e->further))
+            become_main(e, &e->further);
         return;
     }
-    if (e->further != NULL || c->asked > 0 || c->adrift > 0 || e->first->state != RAI_LINK_UP)
+    bool anchoring = e->first->anchor == RAI_ANCHOR_DUE || e->first->anchor == RAI_ANCHOR_ASKED;
+    if (c->asked > 0 || c->adrift > 0 || anchoring || e->first->state != RAI_LINK_UP)
         return;
-    struct rai_link *l = e->first;
-    establish_main(e, l);
-    e->first = NULL;
+    become_main(e, &e->first);
+    if (e->further != NULL)
+        rai_link_part(e->further, e->now); /* dialed in vain */
+    e->further = NULL;
 }
 
 static void move_to_main(rai_engine *e)
 {
     for (rai_session *s = e->sessions, *next; s != NULL && rai_link_usable(e->main); s = next) {
         next = s->next;
-        if (s->state == RAI_S_SETTLED || s->state == RAI_S_NEW || s->state == RAI_S_REFUSED)
+        bool settled = s->state == RAI_S_SETTLED && (s->link == e->main || safe_on(s, e->main));
+        if (settled || s->state == RAI_S_NEW || s->state == RAI_S_REFUSED)
             rai_session_event(s, RAI_EV_MOVE, 0, NULL);
     }
 }
@@ -523,11 +567,34 @@ static void clean_up(rai_engine *e)
         return;
     bool up = e->first != NULL && e->first->state != RAI_LINK_DIALING;
     if (up && c.on_first == 0 && !wanted_by_adrift(e)) {
-        rai_link_doom(e->first);
+        rai_link_part(e->first, e->now);
         e->first = NULL;
     }
     if (c.adrift + c.adrift_stuck > 0)
         schedule(e, false);
+}
+
+static void end_leave(rai_engine *e)
+{
+    rai_op_end(e->leave_op, RA_OUTCOME_CONFIRMED, NULL);
+    rai_op_unref(e->leave_op);
+    e->leave_op = NULL;
+}
+
+static void see_to_anchors(rai_engine *e, const struct census *c)
+{
+    struct rai_link *next = e->main != NULL ? e->main : e->further;
+    bool wanted = c->to_come > 0 || (c->open > 0 && e->config->confirmation_window > 0);
+    if (e->leave_op == NULL) {
+        if (rai_link_usable(next) && wanted)
+            rai_link_anchored(next); /* before it is needed */
+        return;
+    }
+    bool left = e->main == NULL || rai_link_unanchored(e->main);
+    for (struct rai_link *l = e->links; l != NULL; l = l->next)
+        left = left && (!l->parting || l->state == RAI_LINK_DOOMED);
+    if (left || e->now >= e->leave_op->deadline)
+        end_leave(e);
 }
 
 void rai_recovery_step(rai_engine *e)
@@ -542,17 +609,9 @@ void rai_recovery_step(rai_engine *e)
     if (e->main != NULL && c.unmade > 0)
         move_to_main(e);
     clean_up(e);
+    c = count_sessions(e);
+    see_to_anchors(e, &c);
     e->stepping = false;
-}
-
-void rai_recovery_link_up(struct rai_link *l)
-{
-    rai_engine *e = l->e;
-    if (l == e->further) {
-        e->further = NULL;
-        establish_main(e, l);
-    }
-    rai_recovery_step(e);
 }
 
 static void sessions_lose(rai_engine *e, const struct rai_link *l)
@@ -584,7 +643,8 @@ void rai_recovery_link_lost(struct rai_link *l, const struct rai_fault *why)
     bool stepping = e->stepping;
     e->stepping = true;
     struct census c = count_sessions(e);
-    bool cut_recovery = c.busy > 0;
+    bool unasked = l->up_at > 0 && c.adrift + c.adrift_stuck > 0; /* it had only just come up */
+    bool cut_recovery = c.busy > 0 || unasked;
     if (cut_recovery)
         rai_count(e, RA_STAT_RECOVERIES_CUT, 1);
     e->last_fault = *why;
@@ -699,6 +759,7 @@ void rai_engine_die(rai_engine *e, const struct rai_fault *why)
     rai_op_end(e->start_op, RA_OUTCOME_NOT_DONE, &fault);
     rai_op_unref(e->start_op);
     e->start_op = NULL;
+    end_leave(e);
     if (!e->shut)
         rai_event_simple(e, RA_EVENT_GAVE_UP, NULL, &fault);
     e->stepping = stepping;

@@ -112,13 +112,17 @@ static void hex(rai_engine *e, char *out, size_t digits)
     out[digits] = '\0';
 }
 
+void rai_random_name(rai_engine *e, char *out, size_t room)
+{
+    char digits[33];
+    hex(e, digits, 32);
+    snprintf(out, room, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12, digits + 16, digits + 20);
+}
+
 /* The name is the secret by which a session is found again; the barrier's is another one, since it shows up in texts. */
 void rai_session_new_name(rai_session *s)
 {
-    char digits[33];
-    hex(s->e, digits, 32);
-    snprintf(s->name, sizeof s->name, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12, digits + 16,
-             digits + 20);
+    rai_random_name(s->e, s->name, sizeof s->name);
     hex(s->e, s->barrier_key, RAI_BARRIER_NAME);
 }
 

@@ -47,11 +47,11 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static void check(int rc, ra_error *err)
+static void check(int rc, ra_error **err)
 {
     if (rc >= 0)
         return;
-    fprintf(stderr, "bench_pause: %s\n", ra_error_message(err));
+    fprintf(stderr, "bench_pause: %s\n", ra_error_message(*err));
     exit(2);
 }
 
@@ -82,13 +82,13 @@ static bool send_one(struct bench *b)
     tag = b->started ? b->next - 1 : b->next++;
     b->started = true;
     pthread_mutex_unlock(&b->mutex);
-    check(ra_message_set_int(b->message, "seq", (int32_t)tag, &err), err);
+    check(ra_message_set_int(b->message, "seq", (int32_t)tag, &err), &err);
     rc = ra_producer_send_tagged(b->producer, NULL, b->message, (uint64_t)tag, &err);
     if (rc == RA_E_WOULD_BLOCK) {
         ra_error_free(err);
         return false;
     }
-    check(rc, err);
+    check(rc, &err);
     b->started = false;
     b->unconfirmed++;
     b->sent++;
@@ -113,9 +113,9 @@ static void *work(void *user)
             if (rc == RA_E_TIMEOUT)
                 ra_error_free(err);
             else
-                check(rc, err);
+                check(rc, &err);
         }
-        check(ra_connection_dispatch(b->connection, 0, &err), err);
+        check(ra_connection_dispatch(b->connection, 0, &err), &err);
     }
     return NULL;
 }
@@ -155,15 +155,15 @@ static void set_up(struct bench *b)
     void *body = calloc(1, (size_t)b->size + 1);
     ra_error *err = NULL;
 
-    check(ra_connection_open(b->url, NULL, 10000, &b->connection, &err), err);
-    check(ra_session_open(b->connection, RA_SESSION_AUTO_COMMIT, &b->session, &err), err);
+    check(ra_connection_open(b->url, NULL, 10000, &b->connection, &err), &err);
+    check(ra_session_open(b->connection, RA_SESSION_AUTO_COMMIT, &b->session, &err), &err);
     check(ra_connection_listen(b->connection, b->session, RA_EVENT_MASK(RA_EVENT_SEND_OUTCOME), on_outcome, b, NULL,
                                NULL, &err),
-          err);
-    check(ra_producer_open(b->session, b->queue, &b->producer, &err), err);
-    check(ra_message_new(RA_MESSAGE_DEFAULT, &b->message, &err), err);
-    check(ra_message_set_durable(b->message, b->load, &err), err);
-    check(ra_message_set_body(b->message, body, (size_t)b->size, &err), err);
+          &err);
+    check(ra_producer_open(b->session, b->queue, &b->producer, &err), &err);
+    check(ra_message_new(RA_MESSAGE_DEFAULT, &b->message, &err), &err);
+    check(ra_message_set_durable(b->message, b->load, &err), &err);
+    check(ra_message_set_body(b->message, body, (size_t)b->size, &err), &err);
     free(body);
 }
 

@@ -65,7 +65,7 @@ const char *kit_name(const char *stem)
     static char names[16][96];
     static unsigned last;
     char *name = names[++last % 16];
-    snprintf(name, sizeof names[0], "%s.%d.%u", stem, (int)getpid(), last);
+    snprintf(name, sizeof names[0], "%s.%d.%llx.%u", stem, (int)getpid(), (unsigned long long)kit_ms(), last);
     return name;
 }
 

@@ -63,6 +63,7 @@ void model_init(struct model *m, struct peer *p, uint64_t seed)
     m->sync_us = 20000;
     m->lose_answers = 30;
     m->double_answers = 10;
+    p->anchors_by_script = true;
 }
 
 static void end_session(struct model_session *s)
@@ -400,6 +401,14 @@ static void complete_while_moving(struct model *m, struct model_session *s)
     }
 }
 
+static bool is_anchored(const struct model *m, int link)
+{
+    bool anchored = m->links[link].anchored;
+    for (int i = 0; i < MODEL_CHANNELS; i++)
+        anchored = anchored || (m->sessions[i].alive && m->sessions[i].link == link);
+    return anchored;
+}
+
 static void reattach(struct model *m, int link, int channel, uint32_t received)
 {
     struct model_session *s = &m->sessions[channel];
@@ -412,6 +421,12 @@ static void reattach(struct model *m, int link, int channel, uint32_t received)
         complete_while_moving(m, s);
     if (!known || !s->alive) {
         say(m, link, "REFUSED");
+        return;
+    }
+    if (m->links[link].dead && !is_anchored(m, link) && model_chance(m, 50)) {
+        for (int i = 0; i < MODEL_CONSUMERS; i++)
+            give_back(m, &s->consumers[i]);
+        end_session(s);
         return;
     }
     s->link = link;
@@ -448,6 +463,13 @@ static void frame_in(struct model *m, int link, const struct rai_frame *f)
     trace(m, link, ">", text);
     if (strcmp(text, "PING") == 0 || strncmp(text, "SUBSCRIBE", 9) == 0) {
         say(m, link, text[0] == 'P' ? "PING" : "TOPOLOGY 136 node");
+    } else if (sscanf(text, "ANCHOR %d", &n) == 1) {
+        m->links[link].anchored = true;
+        say(m, link, "CREATED 136");
+    } else if (sscanf(text, "UNANCHOR %d", &n) == 1) {
+        m->links[link].anchored = false;
+        snprintf(text, sizeof text, "UNANCHORED %d", n);
+        say(m, link, text);
     } else if (sscanf(text, "CREATE %d", &channel) == 1) {
         create(m, link, channel);
     } else if (sscanf(text, "REATTACH %d %d", &channel, &n) == 2) {

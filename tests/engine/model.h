@@ -11,6 +11,7 @@
  *     but not executed run after the move; frames of the old link that arrive later are dropped;
  *   - while a session moves, answers that become ready are thrown away though their commands count; now and then one
  * that is replayed comes twice;
+ *   - a session that is moved to a link which ends in that moment is closed, unless the link was anchored;
  *   - a restart forgets the sessions, open transactions and what was not synced.
  *
  * Everything happens when the test says so, or at random from its seed.
@@ -52,6 +53,7 @@ struct model_session {
 
 struct model_link {
     bool dead;
+    bool anchored;
     size_t limit; /* of the bytes that the engine wrote, these arrive */
     uint8_t *out;
     size_t out_size, out_room;

@@ -22,6 +22,8 @@
  *         N cut in write K                       lost while a writer is inside its call: K bytes arrive, nobody said so
  *         N gone                                 the engine has hung up
  *         wait MS | deadline                     time passes; to the next deadline
+ *
+ * Anchors are taken and let go by the peer itself and do not show in scripts, unless a test wants it so.
  */
 enum { PEER_LINKS = 512, PEER_CHANNELS = 512 };
 
@@ -31,6 +33,7 @@ struct peer_link {
     bool up, hung_up;
     uint8_t *out; /* everything the engine wrote */
     size_t out_size, out_room, read;
+    size_t seen; /* by what answers for anchors */
 };
 
 struct peer {
@@ -44,6 +47,7 @@ struct peer {
     int count;                        /* of links; the first one is links[1] */
     char names[PEER_CHANNELS][64];    /* of sessions by channel, learned from CREATE */
     char barriers[PEER_CHANNELS][64]; /* the key of a session's barriers, learned from the last one */
+    bool anchors_by_script;
     size_t chunk;                     /* input comes in pieces of this size; 0: whole */
     const char *where;                /* of the script that runs, for messages */
     int line;
@@ -88,14 +92,15 @@ void peer_take(struct peer *p, const char *where, int line, rai_consumer *c, con
 /* --- peer_text.c --- */
 
 /* The text of a frame that the engine wrote:
- *     PING, SUBSCRIBE v, CREATE ch v, REATTACH ch n
+ *     PING, SUBSCRIBE v, CREATE ch v, REATTACH ch n, ANCHOR i, UNANCHOR i
  *     ch SEND body [corr], ch CONFIRMED n, ch BARRIER j, ch CONSUMER id queue, ch CLOSE_CONSUMER id, ch CREDITS id n,
  *     ch FORCE id seq, ch ACK id m [rr], ch ACK1 id m [rr], ch EXPIRED id m, ch START, ch STOP [..], ch CLOSE, ch
  * FLUSH, ch COMMIT [corr], ch ROLLBACK, ch QUEUE q, ch DELETE q, ch ADDRESS a, ch QUERY q, ch BINDING a, ch WANT n a,
  *     ch PRODUCER id, ch UNPRODUCER id */
 void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t room);
 /* Frames of the peer, appended to a buffer of PEER_FRAME_MAX bytes; returns the size, 0 for a text it does not know:
- *     PING, TOPOLOGY v node, OLDTOPOLOGY node, DISCONNECT, CREATED v, DENIED code, REATTACHED n, REFUSED, RAW text
+ *     PING, TOPOLOGY v node, OLDTOPOLOGY node, DISCONNECT, CREATED v, DENIED code, REATTACHED n, REFUSED, UNANCHORED i
+ *     RAW text
  *     ch OK [corr | short], ch NO code [corr], ch NOBARRIER j, ch CONFIRMED n, ch QUEUE name, ch BINDING exists queues
  *     ch TIMEOUT, ch CREDITS n address, ch FULL n address, ch MSG consumer id body [expiration], ch MARKER consumer seq
  *     ch LARGE consumer id size, ch CHUNK consumer size more|last, ch GONE consumer */

@@ -20,6 +20,10 @@ static void describe_create(struct peer *p, struct rai_reader r, char *out, size
     char name[64];
     rai_get_str(&r, name, sizeof name);
     long long channel = rai_get_i64(&r);
+    if (channel > RAI_ANCHORS) {
+        snprintf(out, room, "ANCHOR %lld", channel - RAI_ANCHORS);
+        return;
+    }
     if (channel >= 0 && channel < PEER_CHANNELS)
         snprintf(p->names[channel], sizeof p->names[0], "%s", name);
     snprintf(out, room, "CREATE %lld v%d", channel, rai_get_i32(&r));
@@ -180,7 +184,9 @@ void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t 
         describe_consumer(p, f, out, room);
         break;
     default:
-        if (!describe_of_consumer(f, out, room) && !describe_named(f, out, room))
+        if (f->type == RAI_SESS_CLOSE && f->channel > RAI_ANCHORS)
+            snprintf(out, room, "UNANCHOR %lld", (long long)(f->channel - RAI_ANCHORS));
+        else if (!describe_of_consumer(f, out, room) && !describe_named(f, out, room))
             describe_other(p, f, out, room);
     }
 }
@@ -223,6 +229,10 @@ static int compose_control(struct rai_writer *w, const char *text, int64_t *chan
     if (strcmp(text, "DISCONNECT") == 0) {
         rai_put_nsstr(w, NULL, 0);
         return RAI_DISCONNECT;
+    }
+    if (sscanf(text, "UNANCHORED %d", &n) == 1) {
+        *channel = RAI_ANCHORS + n;
+        return RAI_NULL_RESPONSE;
     }
     *channel = RAI_CHANNEL_SESSION;
     if (sscanf(text, "CREATED %d", &n) == 1) {
