@@ -653,8 +653,8 @@ void rai_recovery_link_lost(struct rai_link *l, const struct rai_fault *why)
         rai_count(e, RA_STAT_LINKS_LOST, 1);
         rai_event_simple(e, RA_EVENT_DISCONNECTED, NULL, why);
     }
-    /* without the main (or the coming main) link nothing asked for on the first one can go on; the other way it can */
-    if (main || l == e->further) {
+    /* without the main link nothing asked for on the first one can go on; the other way it can */
+    if (main || e->main == NULL) {
         drop_link(e, &e->main);
         drop_link(e, &e->further);
     }

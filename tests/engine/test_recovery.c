@@ -193,6 +193,67 @@ Test(engine_recovery, a_replay_cut_at_any_byte_is_replayed_again)
     }
 }
 
+/* --- anchors --- */
+
+Test(engine_recovery, nothing_that_can_be_lost_is_asked_for_on_a_link_without_an_anchor)
+{
+    struct peer *p = peer_new();
+    two_open(p, NULL);
+    p->anchors_by_script = true;
+    PLAY(p, "1 cut", "dial", GREET(2), "2> ANCHOR 2", "2>", "dial", GREET(3), "3>", "2< CREATED 136", "2> REATTACH 10 0",
+         TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 1", "3> ANCHOR 3", "2< 10 NOBARRIER 1", "3>", "3< CREATED 136",
+         "3> REATTACH 10 1", TOPOLOGY(3), "3< REATTACHED 3", "3>", "2> UNANCHOR 2", "2>", "2< UNANCHORED 2", "2 gone");
+    peer_free(p);
+}
+
+Test(engine_recovery, a_session_at_rest_does_not_wait_for_the_anchor)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    p->anchors_by_script = true;
+    PLAY(p, "1 cut", "dial", GREET(2), "2> REATTACH 10 -1", "2>", TOPOLOGY(2), "2< REATTACHED -1", "2> ANCHOR 2");
+    EVENTS(p, "disconnected; retrying 1 0; reattached 0");
+    peer_free(p);
+}
+
+Test(engine_recovery, a_broker_that_refuses_the_anchor_is_asked_all_the_same)
+{
+    struct peer *p = peer_new();
+    two_open(p, NULL);
+    p->anchors_by_script = true;
+    PLAY(p, "1 cut", "dial", GREET(2), "2> ANCHOR 2", "2< DENIED 119", "2> REATTACH 10 0", "2>");
+    peer_free(p);
+}
+
+Test(engine_recovery, an_anchor_that_is_not_answered_ends_the_link_later_each_time)
+{
+    struct peer *p = peer_new();
+    two_open(p, NULL);
+    p->anchors_by_script = true;
+    PLAY(p, "1 cut", "dial", GREET(2), "2> ANCHOR 2", TOPOLOGY(2), "dial", "wait 1999", "2>", "wait 1", "2 gone", "3 gone",
+         "wait 2000", "dial", GREET(4), "4> ANCHOR 3", TOPOLOGY(4), "dial", "wait 3999", "4>", "wait 1", "4 gone");
+    peer_free(p);
+}
+
+Test(engine_recovery, leaving_lets_the_anchor_go_and_waits_for_that)
+{
+    for (int answered = 0; answered < 2; answered++) {
+        struct peer *p = peer_new();
+        peer_open(p);
+        p->anchors_by_script = true;
+        rai_op *op = rai_engine_leave(p->e, p->now);
+        PLAY(p, "1> UNANCHOR 1", "1>");
+        OP(p, op, "pending");
+        if (answered)
+            PLAY(p, "1< UNANCHORED 1");
+        else
+            PLAY(p, "wait 1000");
+        OP(p, op, "confirmed");
+        PLAY(p, "1>");
+        peer_free(p);
+    }
+}
+
 /* --- several sessions, several links --- */
 
 /* Sessions 10 and 11; 11 has open work. */
