@@ -18,10 +18,10 @@
 %module(package="reattach") _native
 #endif
 #ifdef SWIGRUBY
-%module native
+%module "reattach::native"
 #endif
 #ifdef SWIGLUA
-%module native
+%module reattach_native
 #endif
 
 %{
@@ -107,10 +107,21 @@ RA_OUTPUT(const char *, address_out)
 
 /* --- what waits: an interpreter that has a lock lets go of it there, and in dispatch, and nowhere else ------------ */
 
+#ifdef SWIGPYTHON
 %nothread;
 %define RA_WAITS(NAME)
 %thread NAME;
 %enddef
+#endif
+#ifdef SWIGRUBY
+%define RA_WAITS(NAME)
+%exception NAME { without_lock([&] { $action }); }
+%enddef
+#endif
+#ifdef SWIGLUA
+%define RA_WAITS(NAME)
+%enddef
+#endif
 RA_WAITS(ra_connection_open)
 RA_WAITS(ra_connection_close)
 RA_WAITS(ra_connection_dispatch)
