@@ -288,7 +288,10 @@ static void count_frame(struct connection *c, const struct rai_frame *f)
 
 static void on_session_frame(struct peer *p, struct connection *c, struct rai_frame *f)
 {
-    if (f->channel < RAI_CHANNEL_FIRST || f->channel >= RAI_CHANNEL_FIRST + CHANNELS)
+    bool anchor = f->channel >= RAI_CHANNEL_FIRST + CHANNELS;
+    if (f->type == RAI_SESS_CLOSE && anchor)
+        ANSWER(c, put_null(&w, size, f->channel, RAI_NO_CORRELATION));
+    if (f->channel < RAI_CHANNEL_FIRST || anchor)
         return;
     count_frame(c, f);
     switch (f->type) {
