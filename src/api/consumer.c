@@ -165,10 +165,10 @@ static int take(struct rai_call *call, ra_consumer *consumer, ra_message **out)
 }
 
 /* One forced delivery: the broker says when it has nothing more. That answer is not waited for without limit, as the
- * reference does, but no longer than any other. */
-static int force(struct rai_call *call, ra_consumer *consumer, int32_t flags)
+ * reference does, but no longer than any other. One that is under way is not asked for again. */
+static int force(struct rai_call *call, ra_consumer *consumer, int64_t timeout_ms, int32_t flags)
 {
-    int64_t until = rai_client_until(call->client, rai_client_config(call->client)->call_timeout);
+    int64_t until = rai_client_until(call->client, timeout_ms);
     rai_op *op = NULL;
     int code;
 
@@ -185,14 +185,19 @@ static int force(struct rai_call *call, ra_consumer *consumer, int32_t flags)
     else
         code = 0; /* however it ended, take() tells what there is */
     rai_op_unref(op);
-    return code == RA_E_TIMEOUT ? 0 : code;
+    return code;
 }
 
 static int receive(struct rai_call *call, ra_consumer *consumer, int64_t timeout_ms, int32_t flags, ra_message **out)
 {
     int64_t until = rai_client_until(call->client, timeout_ms);
-    int code;
+    int64_t answer_ms = rai_client_config(call->client)->call_timeout;
+    int code, taken;
 
+    if (flags & RA_WAIT_ASK) {
+        answer_ms = timeout_ms;
+        timeout_ms = 0;
+    }
     while ((code = take(call, consumer, out)) == RA_RECEIVED_NONE) {
         code = timeout_ms != 0 ? rai_client_wait_consumer(call->client, consumer->engine, until, flags, &call->fault)
                                : RA_E_TIMEOUT;
@@ -205,13 +210,15 @@ static int receive(struct rai_call *call, ra_consumer *consumer, int64_t timeout
     }
     if (code != RA_E_TIMEOUT)
         return code;
-    if (!consumer->session->started) /* the broker would not answer before the start */
+    if ((flags & RA_WAIT_QUIET) || !consumer->session->started) /* the broker would not answer before the start */
         return take(call, consumer, out);
-    code = force(call, consumer, flags);
+    code = force(call, consumer, answer_ms, flags);
+    if (code == RA_E_TIMEOUT && !(flags & RA_WAIT_ASK))
+        code = 0;
     if (code < 0)
         return code;
-    timeout_ms = take(call, consumer, out);
-    return code == RA_EVENTS && timeout_ms == RA_RECEIVED_NONE ? RA_RECEIVED_EVENTS : (int)timeout_ms;
+    taken = take(call, consumer, out);
+    return code == RA_EVENTS && taken == RA_RECEIVED_NONE ? RA_RECEIVED_EVENTS : taken;
 }
 
 int ra_consumer_receive(ra_consumer *consumer, int64_t timeout_ms, int32_t flags, ra_message **message_out,
@@ -225,7 +232,7 @@ int ra_consumer_receive(ra_consumer *consumer, int64_t timeout_ms, int32_t flags
         *message_out = NULL;
     if (consumer == NULL)
         return rai_refuse_null("consumer", err);
-    if ((code = rai_check_range("flags", flags, 0, RA_WAIT_EVENTS, err)) < 0)
+    if ((code = rai_check_range("flags", flags, 0, RA_WAIT_EVENTS | RA_WAIT_QUIET | RA_WAIT_ASK, err)) < 0)
         return code;
     if (message_out == NULL)
         return rai_refuse_null("message_out", err);

@@ -464,8 +464,7 @@ static struct census count_sessions(const rai_engine *e)
         c.open += s->state == RAI_S_OPEN;
         c.to_come += busy(s) && s->link != e->main && !at_rest(s);
         c.unanswered += (s->state == RAI_S_ADRIFT || s->state == RAI_S_ASKED) && s->stuck == 0 && unanswered(s);
-        /* Also while asked for again: the broker takes a session's channel off the old link a moment before its failure
-         * listener, and an end of that link in between closes the session (ServerSessionPacketHandler 2.44). */
+        /* also while asked for again: until then the broker may need it, see anchor.c */
         c.on_first += (s->link != NULL && s->link == e->first) || s->state == RAI_S_REASKED;
         c.unmade += s->state == RAI_S_NEW || s->state == RAI_S_REFUSED || s->state == RAI_S_SETTLED;
     }
@@ -560,17 +559,16 @@ static bool wanted_by_adrift(const rai_engine *e)
     return false;
 }
 
-static void clean_up(rai_engine *e)
+static void clean_up(rai_engine *e, const struct census *c)
 {
-    struct census c = count_sessions(e);
     if (e->main == NULL)
         return;
     bool up = e->first != NULL && e->first->state != RAI_LINK_DIALING;
-    if (up && c.on_first == 0 && !wanted_by_adrift(e)) {
+    if (up && c->on_first == 0 && !wanted_by_adrift(e)) {
         rai_link_part(e->first, e->now);
         e->first = NULL;
     }
-    if (c.adrift + c.adrift_stuck > 0)
+    if (c->adrift + c->adrift_stuck > 0)
         schedule(e, false);
 }
 
@@ -608,8 +606,8 @@ void rai_recovery_step(rai_engine *e)
     decide_main(e, &c);
     if (e->main != NULL && c.unmade > 0)
         move_to_main(e);
-    clean_up(e);
     c = count_sessions(e);
+    clean_up(e, &c);
     see_to_anchors(e, &c);
     e->stepping = false;
 }
