@@ -115,7 +115,7 @@ RA_OUTPUT(const char *, address_out)
 #endif
 #ifdef SWIGRUBY
 %define RA_WAITS(NAME)
-%exception NAME { without_lock([&] { $action }); }
+%exception NAME { without_lock(NULL, [&] { $action }); }
 %enddef
 #endif
 #ifdef SWIGLUA
