@@ -23,6 +23,7 @@ missing_build() {
     { have cc && have_header criterion/criterion.h; } || echo libcriterion-dev
     { have cc && have_header uthash.h; } || echo uthash-dev
     { have cc && have_header ares.h; } || echo libc-ares-dev
+    { have cc && have_header jansson.h; } || echo libjansson-dev
 }
 
 missing_checks() {

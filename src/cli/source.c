@@ -144,12 +144,13 @@ static bool readable(void)
     return poll(&input, 1, 0) > 0;
 }
 
+/* The line up to here, and the newline behind it if there is one. */
 static int take_line(struct source *s, const char *end)
 {
     const char *line = s->buffer + s->taken;
     size_t size = (size_t)(end - line);
 
-    s->taken += size + 1;
+    s->taken += size + (end < s->buffer + s->used);
     if (size > 0 && line[size - 1] == '\r')
         size--;
     return set_body(s, RA_MESSAGE_TEXT, line, size) == EXIT_WELL ? SOURCE_READY : SOURCE_FAILED;

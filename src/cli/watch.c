@@ -123,6 +123,11 @@ void watch_settling(void)
         watch.settling = watch.signals + 1;
 }
 
+bool watch_gave_up(void)
+{
+    return watch.settling != 0 && watch.signals >= watch.settling;
+}
+
 void watch_end(void)
 {
     if (watch.running) {

@@ -17,6 +17,7 @@ bool watch_stopped(void); /* a signal came */
 int watch_descriptor(void);
 /* From now on waits are for settling; they are interrupted only by the next signal. */
 void watch_settling(void);
+bool watch_gave_up(void); /* a signal came since then */
 void watch_end(void);
 
 #endif
