@@ -1,0 +1,104 @@
+# frozen_string_literal: true
+
+module Reattach
+  # A received message. Types: boolean, integers, floats and nil are Ruby's own; strings are String in UTF-8, bytes are
+  # String in BINARY, a char is a String of one character. Sending follows the same rule: a String in BINARY goes as
+  # bytes, any other as a string, an Integer as a long, a Float as a double.
+  class Message
+    attr_reader :native # :nodoc:
+
+    def initialize(native, consumer) # :nodoc:
+      @native = native
+      @consumer = consumer
+    end
+
+    # String: in UTF-8 for a text message (nil for the null text), else in BINARY.
+    def body
+      Native.message_type(@native) == Native::MESSAGE_TEXT ? Native.message_get_text(@native) : Native.message_get_body(@native)
+    end
+
+    # :default, :object, :text, :bytes, :map, :stream
+    def type = Native.message_type_name(Native.message_type(@native)).to_sym
+
+    # A Hash of String to value.
+    def properties
+      @properties ||= (0...Native.message_property_count(@native)).to_h do |index|
+        key = Native.message_property_key(@native, index)
+        [key, property(key)]
+      end.freeze
+    end
+
+    def [](key) = properties[key.to_s]
+
+    def durable? = Native.message_is_durable(@native) == 1
+    def priority = Native.message_priority(@native)
+    def expiration = Native.message_expiration(@native)
+    def timestamp = Native.message_timestamp(@native)
+    def address = Native.message_get_address(@native)
+    def id = Native.message_id(@native)
+    def delivery_count = Native.message_delivery_count(@native)
+
+    # This message and all before it that this consumer received; or this one alone.
+    def acknowledge(individually: false)
+      @consumer.acknowledge(self, individually: individually)
+    end
+
+    # A native message to be sent.
+    def self.build(body, properties: {}, durable: false, priority: nil, expiration: nil, timestamp: nil) # :nodoc:
+      native = Native.message_new(Native::MESSAGE_BYTES)
+      set_body(native, body)
+      properties.each { |key, value| set_property(native, key.to_s.encode(Encoding::UTF_8), value) }
+      Native.message_set_durable(native, durable ? 1 : 0)
+      Native.message_set_priority(native, priority) if priority
+      Native.message_set_expiration(native, expiration) if expiration
+      Native.message_set_timestamp(native, timestamp) if timestamp
+      native
+    end
+
+    def self.set_body(native, body)
+      raise TypeError, "a body is a String, not #{body.inspect}" unless body.is_a?(String)
+      return Native.message_set_body(native, body) if body.encoding == Encoding::BINARY
+
+      Native.message_set_text(native, body.encode(Encoding::UTF_8))
+    end
+
+    def self.set_property(native, key, value)
+      case value
+      when nil then Native.message_set_null(native, key)
+      when true, false then Native.message_set_boolean(native, key, value ? 1 : 0)
+      when Integer then Native.message_set_long(native, key, long(key, value))
+      when Float then Native.message_set_double(native, key, value)
+      when String, Symbol then set_string(native, key, value.to_s)
+      else raise TypeError, "property #{key}: nil, true, false, Integer, Float, String or Symbol, not #{value.inspect}"
+      end
+    end
+
+    def self.long(key, value)
+      return value if value.bit_length < 64
+
+      raise RangeError, "property #{key}: #{value} does not fit into 64 bits"
+    end
+
+    def self.set_string(native, key, value)
+      return Native.message_set_bytes(native, key, value) if value.encoding == Encoding::BINARY
+
+      Native.message_set_string(native, key, value.encode(Encoding::UTF_8))
+    end
+    private_class_method :set_body, :set_property, :set_string, :long
+
+    private
+
+    def property(key)
+      case Native.message_property_type(@native, key)
+      when Native::PROPERTY_NULL then nil
+      when Native::PROPERTY_BOOLEAN then Native.message_get_boolean(@native, key)
+      when Native::PROPERTY_FLOAT then Native.message_get_float(@native, key)
+      when Native::PROPERTY_DOUBLE then Native.message_get_double(@native, key)
+      when Native::PROPERTY_STRING then Native.message_get_string(@native, key)
+      when Native::PROPERTY_BYTES then Native.message_get_bytes(@native, key)
+      when Native::PROPERTY_CHAR then [Native.message_get_char(@native, key)].pack("S").encode("UTF-8", "UTF-16LE", undef: :replace, invalid: :replace)
+      else Native.message_get_long(@native, key)
+      end
+    end
+  end
+end

@@ -1,0 +1,155 @@
+# frozen_string_literal: true
+
+module Reattach
+  # One order of work, one transaction at a time. Made by Connection#session.
+  class Session
+    include Waiting
+
+    ROUTING = { anycast: Native::ROUTING_ANYCAST, multicast: Native::ROUTING_MULTICAST }.freeze
+    private_constant :ROUTING
+
+    # What the broker knows of a queue.
+    QueueInfo = Struct.new(:name, :address, :filter, :routing_type, :durable, :temporary, :consumer_count,
+                           :message_count, keyword_init: true)
+
+    attr_reader :connection
+
+    def initialize(connection, mode) # :nodoc:
+      connection.refuse_in_listener
+      @connection = connection
+      @transacted = mode == Native::SESSION_TRANSACTED
+      @children = ObjectSpace::WeakMap.new
+      @native, operation = Native.session_open_begin(connection.native, mode)
+      await(operation)
+      connection.session_opened(self)
+    end
+
+    def transacted? = @transacted
+
+    # Lets messages come.
+    def start = Native.session_start(native)
+
+    # Stops delivery.
+    def stop
+      native = self.native
+      connection.inside { Native.session_stop(native) }
+    end
+
+    # address: the queue's name when nil. A temporary queue lives as long as the session.
+    def create_queue(name, address: nil, routing_type: :anycast, durable: false, temporary: false, filter: nil)
+      flags = (durable ? Native::QUEUE_DURABLE : 0) | (temporary ? Native::QUEUE_TEMPORARY : 0)
+      request { Native.session_create_queue_begin(native, name, address, routing(routing_type), flags, filter) }
+    end
+
+    def create_address(name, anycast: false, multicast: false)
+      request { Native.session_create_address_begin(native, name, multicast ? 1 : 0, anycast ? 1 : 0) }
+    end
+
+    # With the messages in it. It must have no consumers.
+    def delete_queue(name)
+      request { Native.session_delete_queue_begin(native, name) }
+    end
+
+    # QueueInfo, or nil when there is no such queue.
+    def query_queue(name)
+      info = query { Native.session_query_queue_begin(native, name) }
+      return if Native.queue_info_exists(info).zero?
+
+      QueueInfo.new(
+        name: Native.queue_info_name(info), address: Native.queue_info_address(info),
+        filter: Native.queue_info_filter(info), routing_type: ROUTING.key(Native.queue_info_routing_type(info)),
+        durable: Native.queue_info_is_durable(info) == 1, temporary: Native.queue_info_is_temporary(info) == 1,
+        consumer_count: Native.queue_info_consumer_count(info), message_count: Native.queue_info_message_count(info)
+      )
+    end
+
+    # The names of the queues bound to an address, or nil when there is no such address.
+    def query_address(name)
+      info = query { Native.session_query_address_begin(native, name) }
+      return if Native.queue_info_exists(info).zero?
+
+      Array.new(Native.queue_info_queue_count(info)) { |index| Native.queue_info_queue_name(info, index) }
+    end
+
+    # Without an address: an anonymous one, whose sends say where to.
+    def producer(address = nil) = opened(Producer.new(self, address))
+
+    # window: bytes that the broker sends ahead; 0: nothing, -1: without limit, nil: the connection's consumerWindowSize.
+    def consumer(queue, filter: nil, browse: false, window: nil)
+      opened(Consumer.new(self, queue, filter, browse, window))
+    end
+
+    # The block hears events of these kinds of this session; without kinds: of all.
+    def add_listener(*kinds, &block) = connection.add_listener(*kinds, session: self, &block)
+
+    # The block hears each re-attachment, recreation and loss of this session.
+    def add_failure_listener(&block) = connection.add_failure_listener(session: self, &block)
+
+    # Everything sent and acknowledged since the last one takes effect, or does not.
+    def commit = request { Native.session_commit_begin(native) }
+    def rollback = request { Native.session_rollback_begin(native) }
+
+    # The open transaction can only be rolled back.
+    def rollback_only? = Native.session_is_rollback_only(native) == 1
+
+    # Waits until everything sent and acknowledged so far has its outcome. timeout nil: the connection's callTimeout.
+    def flush(timeout: nil)
+      connection.refuse_in_listener
+      slices(timeout || connection.options.fetch("callTimeout").to_i / 1000.0) do |slice|
+        return if patiently { Native.session_flush(native, slice) || true }
+
+        connection.dispatch
+      end
+      raise Error.of(:timeout, "not everything has its outcome yet", retriable: true)
+    end
+
+    # Waits until all that was sent and acknowledged has its outcome, then closes with its producers and consumers; an
+    # open transaction is rolled back. What had none when the time was over, or ended badly and was told nowhere else, is
+    # counted in the result: [not done, unknown]. Closing twice is fine.
+    def close(timeout: nil)
+      return [0, 0] if @native.nil?
+
+      native = @native
+      lost = connection.inside do
+        Native.session_close_on(connection.native, native, Reattach.milliseconds(timeout))
+      end
+      begin
+        connection.dispatch unless connection.in_listener?
+      ensure
+        forget
+      end
+      lost
+    end
+
+    def closed? = @native.nil?
+
+    # --- for the classes of this library
+
+    def native = @native || raise(Error.of(:closed, "the session is closed", fatal: true)) # :nodoc:
+
+    # It is closed: frees what it had in the library.
+    def forget # :nodoc:
+      @children.keys.each(&:forget)
+      native, @native = @native, nil
+      connection.end_later(:session, native) unless native.nil?
+    end
+
+    private
+
+    def routing(type)
+      ROUTING.fetch(type) { raise Error.of(:argument, "no routing type: #{type.inspect} (:anycast or :multicast)") }
+    end
+
+    def query
+      connection.refuse_in_listener
+      operation = yield
+      connection.dispatch while pending?(operation)
+      Native.operation_take_queue_info(operation)
+    end
+
+    def opened(child)
+      @children[child] = true
+      child
+    end
+  end
+end
