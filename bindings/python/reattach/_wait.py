@@ -1,0 +1,77 @@
+"""How the package waits: with the interpreter's lock released, hearing listeners, and looking up for Ctrl-C.
+
+Python handles signals on its main thread alone, and only between two calls, so waits of the main thread are made of
+slices. A wait of another thread is one call, but where that thread waits for something that only a listener sees.
+"""
+import threading
+import time
+
+from . import _errors, _native
+
+SLICE_MS = 100
+FOREVER = float("inf")
+
+
+def on_main_thread():
+    return threading.current_thread() is threading.main_thread()
+
+
+def until(timeout):
+    """A point in time; timeout in seconds, None for ever."""
+    return FOREVER if timeout is None else time.monotonic() + max(timeout, 0)
+
+
+def left_ms(end, in_slices):
+    """Milliseconds for the next call; negative for ever."""
+    if end == FOREVER:
+        return SLICE_MS if in_slices else -1
+    left = max(int((end - time.monotonic()) * 1000 + 0.999), 0)
+    return min(left, SLICE_MS) if in_slices else left
+
+
+def timeout_ms(timeout):
+    return -1 if timeout is None else max(int(timeout * 1000 + 0.999), 0)
+
+
+def finish(connection, operation, end=None):
+    """Waits for an operation; its own deadline is that of the library's blocking forms."""
+    in_slices = on_main_thread()
+    if end is None:
+        end = connection._answer_end()
+    while True:
+        try:
+            if _native.operation_wait(operation, left_ms(end, in_slices), _native.WAIT_EVENTS) == 0:
+                return
+        except _errors.TimeoutError as error:
+            if _native.operation_outcome(operation) != _native.OUTCOME_PENDING:
+                raise
+            if time.monotonic() >= end:
+                error.outcome_unknown = True
+                error.args = (error.message + "; the work may still be done",)
+                error.message = error.args[0]
+                raise
+            continue
+        connection.dispatch()
+
+
+def aside(function, *arguments):
+    """A call that cannot be made in slices: on the main thread it runs on a helper, so that Ctrl-C is heard. Then the
+    call ends by itself, and what it returns is thrown away."""
+    if not on_main_thread():
+        return function(*arguments)
+    done = threading.Event()
+    box = []
+
+    def run():
+        try:
+            box.append((function(*arguments), None))
+        except BaseException as error:
+            box.append((None, error))
+        done.set()
+
+    threading.Thread(target=run, name="reattach", daemon=True).start()
+    done.wait()
+    result, error = box[0]
+    if error is not None:
+        raise error
+    return result
