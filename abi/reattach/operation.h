@@ -37,8 +37,12 @@ enum ra_wait_result {
     RA_EVENTS = 1 /* the wait ended early because events are waiting: call ra_connection_dispatch() and wait again */
 };
 
-/* flags of the waiting functions */
-enum ra_wait_flags { RA_WAIT_EVENTS = 1 };
+/* flags of the waiting functions, added up; QUIET and ASK belong to ra_consumer_receive() alone */
+enum ra_wait_flags {
+    RA_WAIT_EVENTS = 1, /* end early when events are waiting */
+    RA_WAIT_QUIET = 2,  /* say that nothing came without asking the broker first */
+    RA_WAIT_ASK = 4     /* ask the broker at once, and wait for the answer only up to timeout_ms */
+};
 
 /* Waits until the operation has ended, at most timeout_ms (negative: until its own deadline). 0 when it ended
  * well, its error when it ended otherwise, or RA_EVENTS (only with RA_WAIT_EVENTS in flags).

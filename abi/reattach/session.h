@@ -473,10 +473,15 @@ enum ra_receive_result {
  * there is none, it asks the broker to deliver what it has and waits for the answer to that, for callTimeout
  * at most. Messages that expired are skipped.
  *
+ * For callers that have to look up in between, the same in slices: RA_WAIT_QUIET waits without asking,
+ * RA_WAIT_ASK asks without waiting longer than timeout_ms. Then RA_E_TIMEOUT says that the answer is still to
+ * come, and the next such call waits for the same answer.
+ *
  * Thread:  any thread, not inside a listener
  * Blocks:  up to timeout_ms, and up to callTimeout more
  * Owns:    *message_out belongs to the caller (ra_message_unref)
- * Errors:  RA_E_INTERRUPTED, RA_E_IN_LISTENER, RA_E_CLOSED, RA_E_NO_QUEUE when the queue is gone
+ * Errors:  RA_E_INTERRUPTED, RA_E_IN_LISTENER, RA_E_CLOSED, RA_E_NO_QUEUE when the queue is gone,
+ *          RA_E_TIMEOUT with RA_WAIT_ASK
  * Since:   1.0
  */
 RA_API int ra_consumer_receive(ra_consumer *consumer, int64_t timeout_ms, int32_t flags, ra_message **message_out,

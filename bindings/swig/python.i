@@ -113,13 +113,6 @@ static void end_##TYPE(PyObject *capsule)
 /* The session of an event is borrowed: only its address is of use, to find one's own object by. */
 %typemap(out) ra_session *ra_event_session "$result = PyLong_FromVoidPtr($1);"
 
-%inline %{
-static PyObject *session_address(ra_session *session)
-{
-    return PyLong_FromVoidPtr(session);
-}
-%}
-
 /* --- texts and bytes ------------------------------------------------------------------------------------------------- */
 
 %{

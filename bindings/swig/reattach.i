@@ -171,6 +171,10 @@ RA_HANDLE(ra_options, ra_options_free)
 RA_HANDLE(ra_event, ra_event_free)
 RA_HANDLE(ra_listener, ra_listener_free)
 
+#ifdef SWIGPYTHON
+%include "python_batches.i"
+#endif
+
 /* These `int` results are answers, not statuses. */
 %define RA_ANSWER(NAME)
 %typemap(out) int NAME = int32_t;
