@@ -1,0 +1,616 @@
+--[[
+A client of Apache Artemis whose sessions survive lost connections.
+
+    local reattach = require "reattach"
+
+    local connection <close> = reattach.connect("tcp://127.0.0.1:61616?reliable=true", { user = "admin", password = "admin" })
+    local session <close> = connection:session()
+    session:add_failure_listener(function(event) print(event.kind, event.replayed) end)
+    session:create_queue("orders", { durable = true })
+    session:producer("orders"):send("hello", { properties = { seq = 1 }, durable = true })
+    session:start()
+    for message in session:consumer("orders"):messages(1) do
+        print(message.body, message.properties.seq)
+        message:acknowledge()
+    end
+
+What goes wrong is raised as a table: code ("timeout", "no_queue", ...), message, endpoint, broker_code (nil when it is
+not the broker's error), broker_text, retriable, fatal, outcome_unknown; tostring() gives the message.
+
+Listeners run on the thread that waits or dispatches, and what one raises comes out of the method that was called there.
+Waiting blocks the Lua state; an event loop polls connection:descriptor() and calls connection:dispatch().
+
+Times are in seconds; nil is as long as the connection's options allow (to receive: for ever).
+]]
+
+local native = require "reattach_native"
+
+local reattach = {}
+
+local SLICE <const> = 0.1 -- seconds after which a wait looks up
+local FAILURES <const> = native.EVENTS_FAILURE
+
+-- --- errors ----------------------------------------------------------------------------------------------------------
+
+local Error = {}
+Error.__index = Error
+Error.__name = "reattach.error"
+function Error:__tostring() return self.message end
+
+local function failed(code, message, more)
+    local e = { code = code, message = message, endpoint = "", broker_text = "", retriable = false, fatal = false,
+                outcome_unknown = false }
+    for key, value in pairs(more or {}) do e[key] = value end
+    return setmetatable(e, Error)
+end
+
+native.set_error_factory(function(_, name, message, endpoint, broker_code, broker_text, retriable, fatal, unknown)
+    return failed(name:gsub("^RA_E_", ""):lower(), message, {
+        endpoint = endpoint, broker_code = broker_code >= 0 and broker_code or nil, broker_text = broker_text,
+        retriable = retriable, fatal = fatal, outcome_unknown = unknown,
+    })
+end)
+
+-- Whether a value is an error of this library, and, if a code is given, that one.
+function reattach.is_error(value, code)
+    return getmetatable(value) == Error and (code == nil or value.code == code)
+end
+
+local function closed(what) return failed("closed", "the " .. what .. " is closed", { fatal = true }) end
+
+-- An open object's native one.
+local function native_of(object)
+    return object.native or error(closed(object.what), 0)
+end
+
+-- Gives an object's native one back; nil when that was done already.
+local function release(object)
+    local handle = object.native
+    object.native = nil
+    if handle then native["end_ra_" .. object.what](handle) end
+end
+
+-- --- waiting ---------------------------------------------------------------------------------------------------------
+
+local function milliseconds(seconds)
+    if seconds == nil then return -1 end
+    return math.max(math.ceil(seconds * 1000), 0)
+end
+
+local function refuse_in_listener(connection)
+    if connection.dispatching then error(failed("in_listener", "a listener may not wait"), 0) end
+end
+
+-- Iterates over milliseconds to wait, until the time is over; there is always a first one.
+local function slices(timeout)
+    local deadline = timeout and native.monotonic() + timeout
+    local first = true
+    return function()
+        local left = deadline and deadline - native.monotonic() or SLICE
+        if left <= 0 and not first then return nil end
+        first = false
+        return milliseconds(math.min(math.max(left, 0), SLICE))
+    end
+end
+
+-- One wait in the library; nothing when its time was over.
+local function patiently(wait, ...)
+    local results = table.pack(pcall(wait, ...))
+    if results[1] then return table.unpack(results, 2, results.n) end
+    if not reattach.is_error(results[2], "timeout") then error(results[2], 0) end
+end
+
+local function wait_for(connection, operation)
+    repeat
+        native_of(connection)
+        local ok, result = pcall(native.operation_wait, operation, -1, native.WAIT_EVENTS)
+        if not ok then
+            if reattach.is_error(result, "timeout") and native.operation_outcome(operation) == native.OUTCOME_PENDING then
+                result.message = result.message .. "; the work may still be done"
+                result.outcome_unknown = true
+            end
+            error(result, 0)
+        end
+        if result == native.EVENTS then connection:dispatch() end
+    until result ~= native.EVENTS
+end
+
+-- Waits for the end of what a _begin function began; listeners are heard meanwhile.
+local function await(connection, operation)
+    local ok, problem = pcall(wait_for, connection, operation)
+    native.end_ra_operation(operation)
+    if not ok then error(problem, 0) end
+end
+
+-- Begins nothing inside a listener, where its end could not be waited for.
+local function request(connection, begin, ...)
+    refuse_in_listener(connection)
+    await(connection, begin(...))
+end
+
+local function call_timeout(connection) return tonumber(connection:options().callTimeout) / 1000 end
+
+-- --- events ----------------------------------------------------------------------------------------------------------
+
+local NUMBERS <const> = { "attempt", "delay_ms", "count", "replayed", "unknown", "requeued", "first_tag", "last_tag" }
+
+local kinds = {}
+for kind = 1, math.huge do
+    local name = native.event_kind_name(kind)
+    if name == "unknown" then break end
+    kinds[name] = kind
+end
+
+local function mask_of(names)
+    local mask = 0
+    for _, name in ipairs(names) do
+        local kind = kinds[name] or error(failed("argument", "no kind of event: " .. tostring(name)), 0)
+        mask = mask | 1 << kind
+    end
+    return mask
+end
+
+-- A plain table: the native one is only lent to the listener.
+local function event_of(handle, connection)
+    local outcome = native.event_outcome(handle)
+    local event = {
+        kind = native.event_kind_name(native.event_kind(handle)),
+        session = connection.sessions[native.event_session(handle)],
+        error = native.event_error(handle),
+        endpoint = native.event_endpoint(handle),
+        text = native.event_text(handle),
+        failed_over = native.event_failed_over(handle) == 1,
+        outcome = outcome ~= native.OUTCOME_PENDING and native.outcome_name(outcome) or nil,
+    }
+    for _, name in ipairs(NUMBERS) do event[name] = native["event_" .. name](handle) end
+    return event
+end
+
+local Listener = { what = "listener" }
+Listener.__index = Listener
+
+local listeners = setmetatable({}, { __mode = "v" }) -- C knows the number only, and holds nothing alive
+local last_id = 0
+
+-- Called by the library inside a dispatch. An error may not pass through C, so it is kept until the dispatch has
+-- returned.
+native.set_event_handler(function(id, handle)
+    local listener = listeners[id]
+    if not listener or not listener.native then return end
+    local connection = listener.connection
+    local ok, problem = pcall(listener.callback, event_of(handle, connection))
+    if not ok then table.insert(connection.raised, { problem }) end
+end)
+
+local function listen(connection, session, mask, callback)
+    if type(callback) ~= "function" then error(failed("argument", "a listener has to be a function"), 0) end
+    last_id = last_id + 1
+    local listener = setmetatable({ connection = connection, id = last_id, callback = callback }, Listener)
+    listeners[last_id] = listener
+    listener.native = native.connection_listen(native_of(connection), session and native_of(session), mask, last_id)
+    connection.listeners[last_id] = listener
+    return listener
+end
+
+-- It hears nothing more. Closing twice is fine.
+function Listener:close()
+    self.connection.listeners[self.id] = nil
+    release(self)
+end
+Listener.__close = Listener.close
+
+-- add_listener(callback) hears all kinds of events, add_listener({ "retrying", ... }, callback) these.
+local function add_listener(connection, session, names, callback)
+    if type(names) == "function" then return listen(connection, session, native.EVENTS_ALL, names) end
+    return listen(connection, session, mask_of(names), callback)
+end
+
+-- --- messages --------------------------------------------------------------------------------------------------------
+
+reattach.null = setmetatable({}, { __tostring = function() return "null" end }) -- the value of a property without any
+
+local Bytes = {}
+
+-- A property that goes as bytes; a plain string goes as a string, which has to be UTF-8.
+function reattach.bytes(text) return setmetatable({ text }, Bytes) end
+
+local function set_property(message, key, value)
+    local kind = math.type(value) or type(value)
+    if value == reattach.null then
+        native.message_set_null(message, key)
+    elseif getmetatable(value) == Bytes then
+        native.message_set_bytes(message, key, value[1])
+    elseif kind == "boolean" then
+        native.message_set_boolean(message, key, value and 1 or 0)
+    elseif kind == "integer" then
+        native.message_set_long(message, key, value)
+    elseif kind == "float" then
+        native.message_set_double(message, key, value)
+    elseif kind == "string" then
+        native.message_set_string(message, key, value)
+    else
+        error(failed("argument", ("property %s: a boolean, number, string, reattach.null or reattach.bytes(...), not a %s")
+            :format(key, kind)), 0)
+    end
+end
+
+local SENDING <const> = { properties = true, durable = true, priority = true, expiration = true, timestamp = true,
+                          text = true, to = true, wait = true }
+
+local function build(body, options)
+    for name in pairs(options) do
+        if not SENDING[name] then error(failed("argument", "send has no option " .. tostring(name)), 0) end
+    end
+    if type(body) ~= "string" then error(failed("argument", "a body is a string, not a " .. type(body)), 0) end
+    local message = native.message_new(native.MESSAGE_BYTES)
+    native[options.text and "message_set_text" or "message_set_body"](message, body)
+    for key, value in pairs(options.properties or {}) do set_property(message, tostring(key), value) end
+    native.message_set_durable(message, options.durable and 1 or 0)
+    for _, name in ipairs { "priority", "expiration", "timestamp" } do
+        if options[name] then native["message_set_" .. name](message, options[name]) end
+    end
+    return message
+end
+
+local READ <const> = {
+    [native.PROPERTY_BOOLEAN] = native.message_get_boolean,
+    [native.PROPERTY_FLOAT] = native.message_get_float,
+    [native.PROPERTY_DOUBLE] = native.message_get_double,
+    [native.PROPERTY_STRING] = native.message_get_string,
+    [native.PROPERTY_BYTES] = native.message_get_bytes,
+    [native.PROPERTY_NULL] = function() return reattach.null end,
+    [native.PROPERTY_CHAR] = function(message, key) return utf8.char(native.message_get_char(message, key)) end,
+}
+
+local function properties_of(handle)
+    local properties = {}
+    for index = 0, native.message_property_count(handle) - 1 do
+        local key = native.message_property_key(handle, index)
+        local read = READ[native.message_property_type(handle, key)] or native.message_get_long
+        properties[key] = read(handle, key)
+    end
+    return properties
+end
+
+local Message = {}
+Message.__index = Message
+
+-- A plain table of what was received.
+local function message_of(handle, consumer)
+    local kind = native.message_type(handle)
+    local read = kind == native.MESSAGE_TEXT and native.message_get_text or native.message_get_body
+    return setmetatable({
+        native = handle,
+        consumer = consumer,
+        body = read(handle),
+        properties = properties_of(handle),
+        type = native.message_type_name(kind),
+        durable = native.message_is_durable(handle) == 1,
+        priority = native.message_priority(handle),
+        expiration = native.message_expiration(handle),
+        timestamp = native.message_timestamp(handle),
+        address = native.message_get_address(handle),
+        id = native.message_id(handle),
+        delivery_count = native.message_delivery_count(handle),
+    }, Message)
+end
+
+-- This message and all before it that this consumer received; or, individually, this one alone.
+function Message:acknowledge(individually) self.consumer:acknowledge(self, individually) end
+
+-- --- connections -----------------------------------------------------------------------------------------------------
+
+local Connection = { what = "connection" }
+Connection.__index = Connection
+
+-- options: timeout, and any option of the URL under its name; what the URL says wins.
+function reattach.connect(url, options)
+    local bag, timeout = native.options_new(), nil
+    for name, value in pairs(options or {}) do
+        if name == "timeout" then timeout = value else native.options_set(bag, tostring(name), tostring(value)) end
+    end
+    return setmetatable({
+        native = native.connection_open(url, bag, milliseconds(timeout)),
+        sessions = setmetatable({}, { __mode = "v" }), -- by the address of the native one, which events name
+        listeners = {},                                -- by number
+        raised = {},                                   -- by listeners, on its way to the caller
+    }, Connection)
+end
+
+-- Listeners: see add_listener() above. They hear the connection and all its sessions.
+function Connection:add_listener(names, callback) return add_listener(self, nil, names, callback) end
+
+-- Hears each re-attachment, recreation and loss of a session.
+function Connection:add_failure_listener(callback) return listen(self, nil, FAILURES, callback) end
+
+-- Waits for events and has them heard; returns how many there were, 0 when the time is over.
+function Connection:wait(timeout)
+    refuse_in_listener(self)
+    for slice in slices(timeout) do
+        patiently(native.connection_wait_event, native_of(self), slice)
+        local count = self:dispatch()
+        if count > 0 then return count end
+    end
+    return 0
+end
+
+local function dispatch_one(connection)
+    connection.dispatching = true
+    local ok, result = pcall(native.connection_dispatch, connection.native, 1)
+    connection.dispatching = false
+    if not ok then error(result, 0) end
+    return result > 0
+end
+
+-- Has the waiting events heard, now; returns how many there were.
+function Connection:dispatch()
+    refuse_in_listener(self)
+    local count = 0
+    while self.native and #self.raised == 0 and dispatch_one(self) do count = count + 1 end
+    local raised = table.remove(self.raised, 1)
+    if raised then error(raised[1], 0) end
+    return count
+end
+
+-- Readable while dispatch has something to do. It belongs to the connection.
+function Connection:descriptor() return native.connection_descriptor(native_of(self)) end
+
+function Connection:connected() return self.native ~= nil and native.connection_is_connected(self.native) == 1 end
+
+-- The options in force, by name.
+function Connection:options()
+    if not self.in_force then
+        self.in_force = {}
+        for name, value in native.connection_options(native_of(self)):gmatch("([^=\n]+)=([^\n]*)") do
+            self.in_force[name] = value
+        end
+    end
+    return self.in_force
+end
+
+-- One of the library's counters by its name, "links_lost" for instance.
+function Connection:stat(name)
+    local id = 1
+    while native.stat_name(id) ~= name and native.stat_name(id) ~= "unknown" do id = id + 1 end
+    return native.connection_stat(native_of(self), id)
+end
+
+local function last_events(connection, forget)
+    local ok, problem = true, nil
+    if not connection.dispatching then ok, problem = pcall(connection.dispatch, connection) end
+    forget()
+    if not ok then error(problem, 0) end
+end
+
+-- Waits until all that was sent and acknowledged has its outcome, then closes the sessions and itself. Returns how much
+-- had none when the time was over: not done, unknown. Closing twice is fine.
+function Connection:close(timeout)
+    if not self.native then return 0, 0 end
+    local not_done, unknown = native.connection_close(self.native, milliseconds(timeout))
+    last_events(self, function()
+        for _, session in pairs(self.sessions) do session:forget() end
+        for _, listener in pairs(self.listeners) do listener:close() end
+        release(self)
+    end)
+    return not_done, unknown
+end
+function Connection:__close() self:close() end
+
+-- --- sessions --------------------------------------------------------------------------------------------------------
+
+local Session, Producer, Consumer = { what = "session" }, { what = "producer" }, { what = "consumer" }
+Session.__index, Producer.__index, Consumer.__index = Session, Producer, Consumer
+
+-- options: transacted. Created stopped.
+function Connection:session(options)
+    local transacted = options ~= nil and options.transacted or false
+    refuse_in_listener(self)
+    local handle, operation = native.session_open_begin(native_of(self),
+        transacted and native.SESSION_TRANSACTED or native.SESSION_AUTO_COMMIT)
+    await(self, operation)
+    local session = setmetatable({ connection = self, native = handle, transacted = transacted,
+                                   children = setmetatable({}, { __mode = "k" }) }, Session)
+    self.sessions[native.session_address(handle)] = session
+    return session
+end
+
+-- Lets messages come.
+function Session:start() native.session_start(native_of(self)) end
+
+-- Stops delivery.
+function Session:stop() native.session_stop(native_of(self)) end
+
+local ROUTING <const> = { anycast = native.ROUTING_ANYCAST, multicast = native.ROUTING_MULTICAST }
+
+-- options: address (the queue's name), routing_type ("anycast"), durable, temporary, filter.
+function Session:create_queue(name, options)
+    options = options or {}
+    local routing = ROUTING[options.routing_type or "anycast"]
+        or error(failed("argument", "no routing type: " .. tostring(options.routing_type)), 0)
+    local flags = (options.durable and native.QUEUE_DURABLE or 0) | (options.temporary and native.QUEUE_TEMPORARY or 0)
+    request(self.connection, native.session_create_queue_begin, native_of(self), name, options.address, routing, flags,
+        options.filter)
+end
+
+-- options: anycast, multicast
+function Session:create_address(name, options)
+    request(self.connection, native.session_create_address_begin, native_of(self), name, options.multicast and 1 or 0,
+        options.anycast and 1 or 0)
+end
+
+-- With the messages in it. It must have no consumers.
+function Session:delete_queue(name)
+    request(self.connection, native.session_delete_queue_begin, native_of(self), name)
+end
+
+-- A plain table of what the broker knows of a queue, or nil when there is none.
+function Session:query_queue(name)
+    refuse_in_listener(self.connection)
+    local operation = native.session_query_queue_begin(native_of(self), name)
+    wait_for(self.connection, operation)
+    local info = native.operation_take_queue_info(operation)
+    if native.queue_info_exists(info) == 0 then return nil end
+    return {
+        name = native.queue_info_name(info),
+        address = native.queue_info_address(info),
+        filter = native.queue_info_filter(info),
+        routing_type = native.routing_type_name(native.queue_info_routing_type(info)),
+        durable = native.queue_info_is_durable(info) == 1,
+        temporary = native.queue_info_is_temporary(info) == 1,
+        consumer_count = native.queue_info_consumer_count(info),
+        message_count = native.queue_info_message_count(info),
+    }
+end
+
+function Session:add_listener(names, callback) return add_listener(self.connection, self, names, callback) end
+function Session:add_failure_listener(callback) return listen(self.connection, self, FAILURES, callback) end
+
+-- Everything sent and acknowledged since the last one takes effect, or does not.
+function Session:commit() request(self.connection, native.session_commit_begin, native_of(self)) end
+function Session:rollback() request(self.connection, native.session_rollback_begin, native_of(self)) end
+
+-- Whether the open transaction can only be rolled back.
+function Session:rollback_only() return native.session_is_rollback_only(native_of(self)) == 1 end
+
+-- Waits until everything sent and acknowledged so far has its outcome. timeout nil: the connection's callTimeout.
+function Session:flush(timeout)
+    refuse_in_listener(self.connection)
+    for slice in slices(timeout or call_timeout(self.connection)) do
+        local ok, problem = pcall(native.session_flush, native_of(self), slice)
+        if ok then return end
+        if not reattach.is_error(problem, "timeout") then error(problem, 0) end
+        self.connection:dispatch()
+    end
+    error(failed("timeout", "not everything has its outcome yet", { retriable = true }), 0)
+end
+
+-- It is closed: frees what it had in the library.
+function Session:forget()
+    for child in pairs(self.children) do release(child) end
+    release(self)
+end
+
+-- Waits until all that was sent and acknowledged has its outcome, then closes with its producers and consumers; an open
+-- transaction is rolled back. Returns how much had none when the time was over, or ended badly and was told nowhere
+-- else: not done, unknown. Closing twice is fine.
+function Session:close(timeout)
+    if not self.native then return 0, 0 end
+    local not_done, unknown = native.session_close(self.native, milliseconds(timeout))
+    last_events(self.connection, function() self:forget() end)
+    return not_done, unknown
+end
+function Session:__close() self:close() end
+
+-- --- producers -------------------------------------------------------------------------------------------------------
+
+local function open_child(class, session, begin, ...)
+    refuse_in_listener(session.connection)
+    local handle, operation = begin(native_of(session), ...)
+    await(session.connection, operation)
+    local child = setmetatable({ session = session, connection = session.connection, native = handle }, class)
+    session.children[child] = true
+    return child
+end
+
+-- Without an address: an anonymous one, whose sends say where to.
+function Session:producer(address) return open_child(Producer, self, native.producer_open_begin, address) end
+
+local function waits(producer, options)
+    if options.wait ~= nil then return options.wait end
+    local option = options.durable and "blockOnDurableSend" or "blockOnNonDurableSend"
+    return not producer.session.transacted and producer.connection:options()[option] == "true"
+end
+
+local function begin_send(producer, message, to, wait)
+    return native[wait and "producer_send_begin" or "producer_send_forget"](native_of(producer), to, message)
+end
+
+-- Again whenever there may be room, for callTimeout at most.
+local function with_room(producer, ...)
+    for slice in slices(call_timeout(producer.connection)) do
+        local ok, result = pcall(begin_send, producer, ...)
+        if ok then return result end
+        if not reattach.is_error(result, "would_block") or producer.connection.dispatching then error(result, 0) end
+        patiently(native.producer_wait_writable, native_of(producer), slice, native.WAIT_EVENTS)
+        producer.connection:dispatch()
+    end
+    error(failed("timeout", "no room for the message in time; it was not sent", { retriable = true }), 0)
+end
+
+-- Sends a body, a string of bytes. options: text (true: as a text message; UTF-8), properties, durable, priority,
+-- expiration and timestamp (milliseconds since 1970), to (an anonymous producer's address), and wait: whether to wait
+-- until the broker has it. wait nil: as the options blockOnDurableSend and blockOnNonDurableSend say, and not in a
+-- transaction, whose commit answers for all. wait = false also works inside a listener; session:flush() waits for all
+-- such sends, and closing the session counts those that ended badly.
+function Producer:send(body, options)
+    options = options or {}
+    local message, wait = build(body, options), waits(self, options)
+    if wait then refuse_in_listener(self.connection) end
+    local operation = with_room(self, message, options.to, wait)
+    native.end_ra_message(message)
+    if wait then await(self.connection, operation) end
+end
+
+-- It sends nothing more. Closing twice is fine.
+function Producer:close()
+    if self.native then native.producer_close(self.native) end
+    release(self)
+end
+Producer.__close = Producer.close
+
+-- --- consumers -------------------------------------------------------------------------------------------------------
+
+-- options: filter, browse, window (bytes that the broker sends ahead; 0: nothing, -1: without limit).
+function Session:consumer(queue, options)
+    options = options or {}
+    return open_child(Consumer, self, native.consumer_open_begin, queue, options.filter,
+        options.browse and native.CONSUMER_BROWSE or 0, options.window or -2)
+end
+
+-- RECEIVED_... (nil when the time was over) and the message.
+local function look(consumer, slice, flag)
+    local result, handle = patiently(native.consumer_receive, native_of(consumer), slice, native.WAIT_EVENTS | flag)
+    if handle then return result, message_of(handle, consumer) end
+    if result == native.RECEIVED_EVENTS then consumer.connection:dispatch() end
+    return result
+end
+
+-- The next message, or nil when none came in time. timeout 0: what there is; nil: waits for ever.
+function Consumer:receive(timeout)
+    refuse_in_listener(self.connection)
+    for slice in slices(timeout) do
+        local _, message = look(self, slice, native.WAIT_QUIET)
+        if message then return message end
+    end
+    -- Before it is said that there is nothing, the broker delivers what it has.
+    for slice in slices(call_timeout(self.connection)) do
+        local result, message = look(self, slice, native.WAIT_ASK)
+        if message or result == native.RECEIVED_NONE then return message end
+    end
+    return nil
+end
+
+-- for message in consumer:messages(timeout): until none comes for that long, without a timeout for ever.
+function Consumer:messages(timeout)
+    return function() return self:receive(timeout) end
+end
+
+-- This message and all before it; or, individually, this one alone. Waits only with the option blockOnAcknowledge.
+function Consumer:acknowledge(message, individually)
+    if self.connection:options().blockOnAcknowledge == "true" and not self.connection.dispatching then
+        request(self.connection, native.consumer_acknowledge_begin, native_of(self), message.native,
+            individually and 1 or 0)
+    else
+        native[individually and "consumer_acknowledge_individually" or "consumer_acknowledge"](native_of(self),
+            message.native)
+    end
+end
+
+-- What was received and not acknowledged goes back to the queue. Closing twice is fine.
+function Consumer:close()
+    if self.native then native.consumer_close(self.native) end
+    release(self)
+end
+Consumer.__close = Consumer.close
+
+return reattach
