@@ -133,5 +133,9 @@ int manager_get(struct manager *m, const char *resource, const char *attribute, 
 void manager_close(struct manager *m)
 {
     ra_producer_free(m->producer);
+    if (m->consumer == NULL)
+        return;
+    ra_consumer_close(m->consumer, NULL);
     ra_consumer_free(m->consumer);
+    ra_session_delete_queue(m->broker->session, m->reply, NULL); /* the broker may keep it a while otherwise */
 }

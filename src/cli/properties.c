@@ -105,6 +105,10 @@ int property_set(ra_message *message, const char *text, ra_error **err)
     type = strrchr(key, ':');
     if (type != NULL)
         *type++ = '\0';
+    if (key[0] == '\0') {
+        complain("--property: \"%s\": the key is empty", text);
+        return 1;
+    }
     if (strcmp(key, "seq") == 0) {
         complain("--property: seq is the number of the message, send sets it itself");
         return 1;

@@ -68,7 +68,7 @@ static void take_back(struct receiver *r)
 static int wait_commit(struct receiver *r, ra_operation *commit, ra_error **err)
 {
     int64_t until = INT64_MAX;
-    int rc = 0;
+    int rc;
 
     while (ra_operation_outcome(commit) == RA_OUTCOME_PENDING && now_ms() < until && !watch_gave_up()) {
         if (watch_stopped() && until == INT64_MAX) {
@@ -80,9 +80,12 @@ static int wait_commit(struct receiver *r, ra_operation *commit, ra_error **err)
             if (!broker_looked_up(rc, err))
                 return rc;
             ra_connection_dispatch(r->broker.connection, 0, NULL);
+            continue;
         }
+        return rc;
     }
-    return rc;
+    rc = ra_operation_wait(commit, 0, 0, err); /* it has ended already, or nobody waits any more */
+    return broker_looked_up(rc, err) ? 0 : rc;
 }
 
 static void commit(struct receiver *r)
@@ -107,7 +110,7 @@ static void commit(struct receiver *r)
         for (int64_t i = 0; i < r->open_count; i++)
             check(r, r->open[i]);
     } else {
-        bool not_done = ra_operation_outcome(operation) == RA_OUTCOME_NOT_DONE;
+        bool not_done = operation == NULL || ra_operation_outcome(operation) == RA_OUTCOME_NOT_DONE;
 
         *(not_done ? &r->summary.not_done : &r->summary.unknown) += r->open_count;
         if (err != NULL)

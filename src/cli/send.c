@@ -146,12 +146,17 @@ static int count_up(struct sender *s, int status)
     struct summary summary = { .messages = s->sent,
                                .confirmed = s->outcomes[RA_OUTCOME_CONFIRMED],
                                .rejected = s->outcomes[RA_OUTCOME_REJECTED],
-                               .not_done = s->outcomes[RA_OUTCOME_NOT_DONE] + s->broker.not_done,
-                               .unknown = s->outcomes[RA_OUTCOME_UNKNOWN] + s->broker.unknown };
+                               .not_done = s->outcomes[RA_OUTCOME_NOT_DONE],
+                               .unknown = s->outcomes[RA_OUTCOME_UNKNOWN] };
     int of_all;
 
-    if (s->settings->forget)
+    if (s->settings->forget) { /* nobody told of them but the close */
+        summary.not_done = s->broker.not_done;
+        summary.unknown = s->broker.unknown;
         summary.processed = s->sent - summary.not_done - summary.unknown;
+    } else { /* none should be left without an outcome; if one is, nobody knows */
+        summary.unknown += s->sent - s->settled;
+    }
     if (s->first_refusal[0] != '\0')
         complain("%lld messages were not confirmed; the first one: %s",
                  (long long)(s->sent - s->outcomes[RA_OUTCOME_CONFIRMED]), s->first_refusal);

@@ -35,7 +35,6 @@ static json_t *as_json(const struct figure *figures, int count, const struct sum
 /* One line: what there is, and nothing about what there is not. */
 static void print_line(const struct figure *figures, int count, const struct summary *s)
 {
-    terminal_clear();
     fprintf(stderr, "%lld messages", (long long)s->messages);
     for (int i = 1; i < count; i++) {
         if (figures[i].value != 0)
@@ -61,6 +60,7 @@ int summary_end(struct summary *s, const struct broker *broker, const struct set
     };
     const int count = sizeof figures / sizeof *figures;
 
+    terminal_clear();
     if (settings->json)
         written = print_json(as_json(figures, count, s));
     else
