@@ -45,7 +45,7 @@ void terminal_clear(void)
 }
 
 /* Bytes that came over the wire (a broker's text, a queue's name) may not steer the terminal. */
-static void put_line(const char *prefix, const char *format, va_list arguments)
+PRINTF_LIKE(2, 0) static void put_line(const char *prefix, const char *format, va_list arguments)
 {
     char text[2048];
 
