@@ -3,10 +3,11 @@
  * in one call each.
  */
 %{
-static int check(int code, ra_error *error)
+/* By address: what is behind it is only known after the call that makes the first argument. */
+static int check(int code, ra_error **error)
 {
     if (code < 0)
-        raise_error(error);
+        raise_error(*error);
     return code < 0 ? -1 : 0;
 }
 
@@ -61,7 +62,7 @@ static int set_bytes(ra_message *message, const char *key, PyObject *value)
         return -1;
     code = ra_message_set_bytes(message, key, view.buf, (size_t)view.len, &error);
     PyBuffer_Release(&view);
-    return check(code, error);
+    return check(code, &error);
 }
 
 static int set_string(ra_message *message, const char *key, PyObject *value, int32_t type)
@@ -71,9 +72,9 @@ static int set_string(ra_message *message, const char *key, PyObject *value, int
     const char *text;
 
     if (type == RA_PROPERTY_CHAR) /* one UTF-16 unit, which alone may be half a character */
-        return check(ra_message_set_char(message, key, (uint16_t)PyUnicode_ReadChar(value, 0), &error), error);
+        return check(ra_message_set_char(message, key, (uint16_t)PyUnicode_ReadChar(value, 0), &error), &error);
     text = PyUnicode_AsUTF8AndSize(value, &size);
-    return text == NULL ? -1 : check(ra_message_set_string(message, key, text, (size_t)size, &error), error);
+    return text == NULL ? -1 : check(ra_message_set_string(message, key, text, (size_t)size, &error), &error);
 }
 
 static int set_integer(ra_message *message, const char *key, PyObject *value, int32_t type)
@@ -89,12 +90,12 @@ static int set_integer(ra_message *message, const char *key, PyObject *value, in
     if (PyErr_Occurred())
         return -1;
     if (type == RA_PROPERTY_BYTE)
-        return check(ra_message_set_byte(message, key, (int8_t)number, &error), error);
+        return check(ra_message_set_byte(message, key, (int8_t)number, &error), &error);
     if (type == RA_PROPERTY_SHORT)
-        return check(ra_message_set_short(message, key, (int16_t)number, &error), error);
+        return check(ra_message_set_short(message, key, (int16_t)number, &error), &error);
     if (type == RA_PROPERTY_INT)
-        return check(ra_message_set_int(message, key, (int32_t)number, &error), error);
-    return check(ra_message_set_long(message, key, number, &error), error);
+        return check(ra_message_set_int(message, key, (int32_t)number, &error), &error);
+    return check(ra_message_set_long(message, key, number, &error), &error);
 }
 
 static int set_property(ra_message *message, PyObject *name, PyObject *value)
@@ -107,13 +108,13 @@ static int set_property(ra_message *message, PyObject *name, PyObject *value)
         return -1;
     switch (type) {
     case RA_PROPERTY_NULL:
-        return check(ra_message_set_null(message, key, &error), error);
+        return check(ra_message_set_null(message, key, &error), &error);
     case RA_PROPERTY_BOOLEAN:
-        return check(ra_message_set_boolean(message, key, value == Py_True, &error), error);
+        return check(ra_message_set_boolean(message, key, value == Py_True, &error), &error);
     case RA_PROPERTY_FLOAT:
-        return check(ra_message_set_float(message, key, (float)PyFloat_AsDouble(value), &error), error);
+        return check(ra_message_set_float(message, key, (float)PyFloat_AsDouble(value), &error), &error);
     case RA_PROPERTY_DOUBLE:
-        return check(ra_message_set_double(message, key, PyFloat_AsDouble(value), &error), error);
+        return check(ra_message_set_double(message, key, PyFloat_AsDouble(value), &error), &error);
     case RA_PROPERTY_STRING:
     case RA_PROPERTY_CHAR:
         return set_string(message, key, value, type);
@@ -170,9 +171,9 @@ static ra_message *with_body(PyObject *body)
         Py_ssize_t size;
         const char *text = PyUnicode_AsUTF8AndSize(body, &size);
 
-        code = text == NULL ? -1 : check(ra_message_set_text(message, text, (size_t)size, &error), error);
+        code = text == NULL ? -1 : check(ra_message_set_text(message, text, (size_t)size, &error), &error);
     } else if (body != Py_None && (code = PyObject_GetBuffer(body, &view, PyBUF_SIMPLE)) == 0) {
-        code = check(ra_message_set_body(message, view.buf, (size_t)view.len, &error), error);
+        code = check(ra_message_set_body(message, view.buf, (size_t)view.len, &error), &error);
         PyBuffer_Release(&view);
     }
     if (code < 0) {
@@ -198,23 +199,23 @@ static PyObject *read_property(ra_message *message, const char *key)
         Py_RETURN_NONE;
     case RA_PROPERTY_BOOLEAN:
         code = ra_message_get_boolean(message, key, &flag, &error);
-        return check(code, error) < 0 ? NULL : PyBool_FromLong(flag);
+        return check(code, &error) < 0 ? NULL : PyBool_FromLong(flag);
     case RA_PROPERTY_FLOAT:
     case RA_PROPERTY_DOUBLE:
         code = ra_message_get_double(message, key, &real, &error);
-        return check(code, error) < 0 ? NULL : PyFloat_FromDouble(real);
+        return check(code, &error) < 0 ? NULL : PyFloat_FromDouble(real);
     case RA_PROPERTY_STRING:
         code = ra_message_get_string(message, key, &text, &size, &error);
-        return check(code, error) < 0 ? NULL : PyUnicode_DecodeUTF8(text, (Py_ssize_t)size, "strict");
+        return check(code, &error) < 0 ? NULL : PyUnicode_DecodeUTF8(text, (Py_ssize_t)size, "strict");
     case RA_PROPERTY_BYTES:
         code = ra_message_get_bytes(message, key, &bytes, &size, &error);
-        return check(code, error) < 0 ? NULL : PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size);
+        return check(code, &error) < 0 ? NULL : PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size);
     case RA_PROPERTY_CHAR:
         code = ra_message_get_char(message, key, &unit, &error);
-        return check(code, error) < 0 ? NULL : PyUnicode_FromFormat("%c", (int)unit);
+        return check(code, &error) < 0 ? NULL : PyUnicode_FromFormat("%c", (int)unit);
     default:
         code = ra_message_get_long(message, key, &number, &error);
-        return check(code, error) < 0 ? NULL : PyLong_FromLongLong(number);
+        return check(code, &error) < 0 ? NULL : PyLong_FromLongLong(number);
     }
 }
 
@@ -241,7 +242,7 @@ static int set_header(ra_message *message, const struct header *header)
         code = ra_message_set_expiration(message, header->expiration, &error);
     if (code == 0 && header->timestamp != 0)
         code = ra_message_set_timestamp(message, header->timestamp, &error);
-    return check(code, error) < 0 ? -1 : set_properties(message, header->properties);
+    return check(code, &error) < 0 ? -1 : set_properties(message, header->properties);
 }
 
 static ra_message *make_message(PyObject *body, PyObject *own_properties, const struct header *header)
@@ -325,11 +326,11 @@ static PyObject *message_body(ra_message *message)
     int32_t type = ra_message_type(message);
 
     if (type == RA_MESSAGE_TEXT) {
-        if (check(ra_message_get_text(message, &text, &size, &error), error) < 0)
+        if (check(ra_message_get_text(message, &text, &size, &error), &error) < 0)
             return NULL;
         return text == NULL ? Py_NewRef(Py_None) : PyUnicode_DecodeUTF8(text, (Py_ssize_t)size, "strict");
     }
-    if (check(ra_message_get_body(message, &bytes, &size, &error), error) < 0)
+    if (check(ra_message_get_body(message, &bytes, &size, &error), &error) < 0)
         return NULL;
     if (type == RA_MESSAGE_DEFAULT && size == 0)
         Py_RETURN_NONE;
@@ -346,7 +347,7 @@ static PyObject *message_properties(ra_message *message)
         ra_error *error = NULL;
         PyObject *value = NULL;
 
-        if (check(ra_message_property_key(message, i, &key, &error), error) == 0)
+        if (check(ra_message_property_key(message, i, &key, &error), &error) == 0)
             value = read_property(message, key);
         if (value == NULL || PyDict_SetItemString(all, key, value) < 0)
             Py_CLEAR(all);
