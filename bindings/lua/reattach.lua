@@ -6,7 +6,7 @@ A client of Apache Artemis whose sessions survive lost connections.
     local connection <close> = reattach.connect("tcp://127.0.0.1:61616?reliable=true", { user = "admin", password = "admin" })
     local session <close> = connection:session()
     session:add_failure_listener(function(event) print(event.kind, event.replayed) end)
-    session:create_queue("orders", { durable = true })
+    session:create_queue("orders")
     session:producer("orders"):send("hello", { properties = { seq = 1 }, durable = true })
     session:start()
     for message in session:consumer("orders"):messages(1) do
@@ -77,8 +77,16 @@ local function milliseconds(seconds)
     return math.max(math.ceil(seconds * 1000), 0)
 end
 
-local function refuse_in_listener(connection)
+-- What listeners raised comes out, one error at a time.
+local function surface(connection)
+    local raised = table.remove(connection.raised, 1)
+    if raised then error(raised[1], 0) end
+end
+
+-- A listener may not wait; and what listeners raised does not have to wait any longer.
+local function before_waiting(connection)
     if connection.dispatching then error(failed("in_listener", "a listener may not wait"), 0) end
+    surface(connection)
 end
 
 -- Iterates over milliseconds to wait, until the time is over; there is always a first one.
@@ -124,7 +132,7 @@ end
 
 -- Begins nothing inside a listener, where its end could not be waited for.
 local function request(connection, begin, ...)
-    refuse_in_listener(connection)
+    before_waiting(connection)
     await(connection, begin(...))
 end
 
@@ -132,7 +140,7 @@ local function call_timeout(connection) return tonumber(connection:options().cal
 
 -- --- events ----------------------------------------------------------------------------------------------------------
 
-local NUMBERS <const> = { "attempt", "delay_ms", "count", "replayed", "unknown", "requeued", "first_tag", "last_tag" }
+local NUMBERS <const> = { "attempt", "count", "replayed", "unknown", "requeued", "first_tag", "last_tag" }
 
 local kinds = {}
 for kind = 1, math.huge do
@@ -159,6 +167,7 @@ local function event_of(handle, connection)
         error = native.event_error(handle),
         endpoint = native.event_endpoint(handle),
         text = native.event_text(handle),
+        delay = native.event_delay_ms(handle) / 1000,
         failed_over = native.event_failed_over(handle) == 1,
         outcome = outcome ~= native.OUTCOME_PENDING and native.outcome_name(outcome) or nil,
     }
@@ -234,8 +243,8 @@ local function set_property(message, key, value)
     end
 end
 
-local SENDING <const> = { properties = true, durable = true, priority = true, expiration = true, timestamp = true,
-                          text = true, to = true, wait = true }
+local SENDING <const> = { properties = true, durable = true, priority = true, expires_in = true, text = true,
+                          address = true, wait = true }
 
 local function build(body, options)
     for name in pairs(options) do
@@ -246,8 +255,9 @@ local function build(body, options)
     native[options.text and "message_set_text" or "message_set_body"](message, body)
     for key, value in pairs(options.properties or {}) do set_property(message, tostring(key), value) end
     native.message_set_durable(message, options.durable and 1 or 0)
-    for _, name in ipairs { "priority", "expiration", "timestamp" } do
-        if options[name] then native["message_set_" .. name](message, options[name]) end
+    if options.priority then native.message_set_priority(message, options.priority) end
+    if options.expires_in then
+        native.message_set_expiration(message, math.ceil((os.time() + options.expires_in) * 1000))
     end
     return message
 end
@@ -325,7 +335,7 @@ function Connection:add_failure_listener(callback) return listen(self, nil, FAIL
 
 -- Waits for events and has them heard; returns how many there were, 0 when the time is over.
 function Connection:wait(timeout)
-    refuse_in_listener(self)
+    before_waiting(self)
     for slice in slices(timeout) do
         patiently(native.connection_wait_event, native_of(self), slice)
         local count = self:dispatch()
@@ -344,11 +354,10 @@ end
 
 -- Has the waiting events heard, now; returns how many there were.
 function Connection:dispatch()
-    refuse_in_listener(self)
+    before_waiting(self)
     local count = 0
     while self.native and #self.raised == 0 and dispatch_one(self) do count = count + 1 end
-    local raised = table.remove(self.raised, 1)
-    if raised then error(raised[1], 0) end
+    surface(self)
     return count
 end
 
@@ -404,7 +413,7 @@ Session.__index, Producer.__index, Consumer.__index = Session, Producer, Consume
 -- options: transacted. Created stopped.
 function Connection:session(options)
     local transacted = options ~= nil and options.transacted or false
-    refuse_in_listener(self)
+    before_waiting(self)
     local handle, operation = native.session_open_begin(native_of(self),
         transacted and native.SESSION_TRANSACTED or native.SESSION_AUTO_COMMIT)
     await(self, operation)
@@ -422,20 +431,26 @@ function Session:stop() native.session_stop(native_of(self)) end
 
 local ROUTING <const> = { anycast = native.ROUTING_ANYCAST, multicast = native.ROUTING_MULTICAST }
 
--- options: address (the queue's name), routing_type ("anycast"), durable, temporary, filter.
+local function routing_of(kind)
+    return ROUTING[kind] or error(failed("argument", 'no routing type: ' .. tostring(kind) .. ' ("anycast" or "multicast")'), 0)
+end
+
+-- options: address (the queue's name), routing_type ("anycast"), durable (true), temporary (lives as long as the session,
+-- and is not durable), filter.
 function Session:create_queue(name, options)
     options = options or {}
-    local routing = ROUTING[options.routing_type or "anycast"]
-        or error(failed("argument", "no routing type: " .. tostring(options.routing_type)), 0)
-    local flags = (options.durable and native.QUEUE_DURABLE or 0) | (options.temporary and native.QUEUE_TEMPORARY or 0)
+    local routing = routing_of(options.routing_type or "anycast")
+    local flags = options.temporary and native.QUEUE_TEMPORARY or options.durable ~= false and native.QUEUE_DURABLE or 0
     request(self.connection, native.session_create_queue_begin, native_of(self), name, options.address, routing, flags,
         options.filter)
 end
 
--- options: anycast, multicast
-function Session:create_address(name, options)
-    request(self.connection, native.session_create_address_begin, native_of(self), name, options.multicast and 1 or 0,
-        options.anycast and 1 or 0)
+-- For "anycast", "multicast" or both.
+function Session:create_address(name, ...)
+    local wanted = {}
+    for _, kind in ipairs(select("#", ...) > 0 and { ... } or { "anycast" }) do wanted[routing_of(kind)] = true end
+    request(self.connection, native.session_create_address_begin, native_of(self), name,
+        wanted[native.ROUTING_MULTICAST] and 1 or 0, wanted[native.ROUTING_ANYCAST] and 1 or 0)
 end
 
 -- With the messages in it. It must have no consumers.
@@ -445,7 +460,7 @@ end
 
 -- A plain table of what the broker knows of a queue, or nil when there is none.
 function Session:query_queue(name)
-    refuse_in_listener(self.connection)
+    before_waiting(self.connection)
     local operation = native.session_query_queue_begin(native_of(self), name)
     wait_for(self.connection, operation)
     local info = native.operation_take_queue_info(operation)
@@ -474,7 +489,7 @@ function Session:rollback_only() return native.session_is_rollback_only(native_o
 
 -- Waits until everything sent and acknowledged so far has its outcome. timeout nil: the connection's callTimeout.
 function Session:flush(timeout)
-    refuse_in_listener(self.connection)
+    before_waiting(self.connection)
     for slice in slices(timeout or call_timeout(self.connection)) do
         local ok, problem = pcall(native.session_flush, native_of(self), slice)
         if ok then return end
@@ -504,7 +519,7 @@ function Session:__close() self:close() end
 -- --- producers -------------------------------------------------------------------------------------------------------
 
 local function open_child(class, session, begin, ...)
-    refuse_in_listener(session.connection)
+    before_waiting(session.connection)
     local handle, operation = begin(native_of(session), ...)
     await(session.connection, operation)
     local child = setmetatable({ session = session, connection = session.connection, native = handle }, class)
@@ -521,8 +536,8 @@ local function waits(producer, options)
     return not producer.session.transacted and producer.connection:options()[option] == "true"
 end
 
-local function begin_send(producer, message, to, wait)
-    return native[wait and "producer_send_begin" or "producer_send_forget"](native_of(producer), to, message)
+local function begin_send(producer, message, address, wait)
+    return native[wait and "producer_send_begin" or "producer_send_forget"](native_of(producer), address, message)
 end
 
 -- Again whenever there may be room, for callTimeout at most.
@@ -537,16 +552,15 @@ local function with_room(producer, ...)
     error(failed("timeout", "no room for the message in time; it was not sent", { retriable = true }), 0)
 end
 
--- Sends a body, a string of bytes. options: text (true: as a text message; UTF-8), properties, durable, priority,
--- expiration and timestamp (milliseconds since 1970), to (an anonymous producer's address), and wait: whether to wait
--- until the broker has it. wait nil: as the options blockOnDurableSend and blockOnNonDurableSend say, and not in a
+-- Sends a body, a string of bytes. options: text (true: as a text message; UTF-8), properties, durable, priority (0 to
+-- 9), expires_in (seconds), address (an anonymous producer's), and wait: whether to wait until the broker has it. wait nil: as the options blockOnDurableSend and blockOnNonDurableSend say, and not in a
 -- transaction, whose commit answers for all. wait = false also works inside a listener; session:flush() waits for all
 -- such sends, and closing the session counts those that ended badly.
 function Producer:send(body, options)
     options = options or {}
     local message, wait = build(body, options), waits(self, options)
-    if wait then refuse_in_listener(self.connection) end
-    local operation = with_room(self, message, options.to, wait)
+    if wait then before_waiting(self.connection) end
+    local operation = with_room(self, message, options.address, wait)
     native.end_ra_message(message)
     if wait then await(self.connection, operation) end
 end
@@ -577,7 +591,7 @@ end
 
 -- The next message, or nil when none came in time. timeout 0: what there is; nil: waits for ever.
 function Consumer:receive(timeout)
-    refuse_in_listener(self.connection)
+    before_waiting(self.connection)
     for slice in slices(timeout) do
         local _, message = look(self, slice, native.WAIT_QUIET)
         if message then return message end

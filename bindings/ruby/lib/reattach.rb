@@ -14,7 +14,7 @@ require "reattach/consumer"
 #   Reattach.connect("tcp://127.0.0.1:61616?reliable=true", user: "admin", password: "admin") do |connection|
 #     connection.session do |session|
 #       session.add_failure_listener { |event| puts "#{event.kind}: #{event.replayed} sent again" }
-#       session.create_queue("orders", durable: true)
+#       session.create_queue("orders")
 #       session.producer("orders").send("hello", properties: { seq: 1 }, durable: true)
 #       session.start
 #       session.consumer("orders").each(timeout: 1) do |message|

@@ -48,7 +48,7 @@ module Reattach
 
     # Waits for events and has them heard; returns how many there were, 0 when the time is over.
     def wait(timeout: nil)
-      refuse_in_listener
+      before_waiting
       slices(timeout) do |slice|
         patiently { Native.connection_wait_event(native, slice) }
         count = dispatch
@@ -59,12 +59,11 @@ module Reattach
 
     # Has the waiting events heard, now and on this thread; returns how many there were.
     def dispatch
-      refuse_in_listener
+      before_waiting
       count = 0
       @dispatcher = Thread.current
       count += 1 while @native && @raised.empty? && Native.connection_dispatch(@native, 1).positive?
-      raise @raised.shift unless @raised.empty?
-
+      surface
       count
     ensure
       @dispatcher = nil if @dispatcher == Thread.current
@@ -112,8 +111,11 @@ module Reattach
 
     def in_listener? = @dispatcher == Thread.current # :nodoc:
 
-    def refuse_in_listener # :nodoc:
+    # A listener may not wait; and what listeners raised does not have to wait any longer.
+    def before_waiting # :nodoc:
       raise Error.of(:in_listener, "a listener may not wait") if in_listener?
+
+      surface
     end
 
     # Around every call that lets other threads run: they may close what it uses.
@@ -142,6 +144,11 @@ module Reattach
     end
 
     private
+
+    # One exception at a time.
+    def surface
+      raise @raised.shift unless @raised.empty?
+    end
 
     def native_options(options)
       native = Native.options_new

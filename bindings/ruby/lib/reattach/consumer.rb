@@ -11,7 +11,7 @@ module Reattach
 
     def initialize(session, queue, filter, browse, window) # :nodoc:
       @session = session
-      connection.refuse_in_listener
+      connection.before_waiting
       @native, operation = Native.consumer_open_begin(session.native, queue, filter,
                                                       browse ? Native::CONSUMER_BROWSE : 0,
                                                       window || WINDOW_OF_THE_CONNECTION)
@@ -20,7 +20,7 @@ module Reattach
 
     # The next Message, or nil when none came in time. timeout 0: what there is; nil: waits for ever.
     def receive(timeout: nil)
-      connection.refuse_in_listener
+      connection.before_waiting
       slices(timeout) do |slice|
         _, message = look(slice, Native::WAIT_QUIET)
         return message if message

@@ -3,13 +3,13 @@
 module Reattach
   # What a listener hears. `kind` is a symbol: :disconnected, :retrying, :gave_up, :closed, :events_lost of the
   # connection; :reattached, :recreated, :session_lost, :send_outcome, :writable, :operation of a session; :log.
-  Event = Struct.new(:kind, :session, :error, :endpoint, :text, :attempt, :delay_ms, :count, :replayed, :unknown,
+  Event = Struct.new(:kind, :session, :error, :endpoint, :text, :attempt, :delay, :count, :replayed, :unknown,
                      :requeued, :failed_over, :first_tag, :last_tag, :outcome, keyword_init: true) do
     alias_method :failed_over?, :failed_over
   end
 
   class Event
-    NUMBERS = %i[attempt delay_ms count replayed unknown requeued first_tag last_tag].freeze
+    NUMBERS = %i[attempt count replayed unknown requeued first_tag last_tag].freeze
     KINDS = (1..).lazy.map { |kind| [Native.event_kind_name(kind), kind] }
                  .take_while { |name, _| name != "unknown" }.map { |name, kind| [name.to_sym, kind] }.to_h.freeze
     private_constant :NUMBERS, :KINDS
@@ -19,7 +19,8 @@ module Reattach
       numbers = NUMBERS.to_h { |name| [name, Native.public_send("event_#{name}", native)] }
       new(kind: Native.event_kind_name(Native.event_kind(native)).to_sym, session: session,
           error: Native.event_error(native), endpoint: Native.event_endpoint(native), text: Native.event_text(native),
-          failed_over: Native.event_failed_over(native) == 1, outcome: outcome_of(native), **numbers).freeze
+          delay: Native.event_delay_ms(native) / 1000.0, failed_over: Native.event_failed_over(native) == 1,
+          outcome: outcome_of(native), **numbers).freeze
     end
 
     def self.mask(kinds) # :nodoc:

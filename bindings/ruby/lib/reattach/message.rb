@@ -14,7 +14,8 @@ module Reattach
 
     # String: in UTF-8 for a text message (nil for the null text), else in BINARY.
     def body
-      Native.message_type(@native) == Native::MESSAGE_TEXT ? Native.message_get_text(@native) : Native.message_get_body(@native)
+      text = Native.message_type(@native) == Native::MESSAGE_TEXT
+      text ? Native.message_get_text(@native) : Native.message_get_body(@native)
     end
 
     # :default, :object, :text, :bytes, :map, :stream
@@ -44,14 +45,13 @@ module Reattach
     end
 
     # A native message to be sent.
-    def self.build(body, properties: {}, durable: false, priority: nil, expiration: nil, timestamp: nil) # :nodoc:
+    def self.build(body, properties: {}, durable: false, priority: nil, expires_in: nil) # :nodoc:
       native = Native.message_new(Native::MESSAGE_BYTES)
       set_body(native, body)
       properties.each { |key, value| set_property(native, key.to_s.encode(Encoding::UTF_8), value) }
       Native.message_set_durable(native, durable ? 1 : 0)
       Native.message_set_priority(native, priority) if priority
-      Native.message_set_expiration(native, expiration) if expiration
-      Native.message_set_timestamp(native, timestamp) if timestamp
+      Native.message_set_expiration(native, ((Time.now.to_f + expires_in) * 1000).to_i) if expires_in
       native
     end
 
@@ -96,9 +96,12 @@ module Reattach
       when Native::PROPERTY_DOUBLE then Native.message_get_double(@native, key)
       when Native::PROPERTY_STRING then Native.message_get_string(@native, key)
       when Native::PROPERTY_BYTES then Native.message_get_bytes(@native, key)
-      when Native::PROPERTY_CHAR then [Native.message_get_char(@native, key)].pack("S").encode("UTF-8", "UTF-16LE", undef: :replace, invalid: :replace)
+      when Native::PROPERTY_CHAR then char(Native.message_get_char(@native, key))
       else Native.message_get_long(@native, key)
       end
     end
+
+    # A UTF-16 code unit may be half a character.
+    def char(unit) = [unit].pack("v").encode(Encoding::UTF_8, Encoding::UTF_16LE, invalid: :replace, undef: :replace)
   end
 end

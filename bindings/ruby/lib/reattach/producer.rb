@@ -7,23 +7,23 @@ module Reattach
 
     def initialize(session, address) # :nodoc:
       @session = session
-      connection.refuse_in_listener
+      connection.before_waiting
       @native, operation = Native.producer_open_begin(session.native, address)
       await(operation)
     end
 
-    # Sends a body: a String in BINARY as bytes, any other as a text (see Message for the types of properties; further
-    # options: durable, priority, expiration and timestamp in milliseconds since 1970).
+    # Sends a body: a String in BINARY as bytes, any other as a text. options: properties (a Hash, see Message for the
+    # types), durable, priority (0 to 9), expires_in (seconds). address: an anonymous producer's.
     #
     # wait: whether to wait until the broker has it. nil: as the options blockOnDurableSend and blockOnNonDurableSend
     # say, and not in a transaction, whose commit answers for all. false also works inside a listener; Session#flush
     # waits for all such sends, and closing the session counts those that ended badly.
-    def send(body, to: nil, wait: nil, **options)
+    def send(body, address: nil, wait: nil, **options)
       message = Message.build(body, **options)
       wait = waits?(options[:durable]) if wait.nil?
-      connection.refuse_in_listener if wait
+      connection.before_waiting if wait
       sent = with_room do
-        wait ? Native.producer_send_begin(native, to, message) : Native.producer_send_forget(native, to, message)
+        wait ? Native.producer_send_begin(native, address, message) : Native.producer_send_forget(native, address, message)
       end
       await(sent) if wait
       self

@@ -15,7 +15,7 @@ module Reattach
     attr_reader :connection
 
     def initialize(connection, mode) # :nodoc:
-      connection.refuse_in_listener
+      connection.before_waiting
       @connection = connection
       @transacted = mode == Native::SESSION_TRANSACTED
       @children = ObjectSpace::WeakMap.new
@@ -35,14 +35,18 @@ module Reattach
       connection.inside { Native.session_stop(native) }
     end
 
-    # address: the queue's name when nil. A temporary queue lives as long as the session.
-    def create_queue(name, address: nil, routing_type: :anycast, durable: false, temporary: false, filter: nil)
-      flags = (durable ? Native::QUEUE_DURABLE : 0) | (temporary ? Native::QUEUE_TEMPORARY : 0)
+    # address: the queue's name when nil. A temporary queue lives as long as the session, and is not durable.
+    def create_queue(name, address: nil, routing_type: :anycast, durable: true, temporary: false, filter: nil)
+      flags = temporary ? Native::QUEUE_TEMPORARY : 0
+      flags |= Native::QUEUE_DURABLE if durable && !temporary
       request { Native.session_create_queue_begin(native, name, address, routing(routing_type), flags, filter) }
     end
 
-    def create_address(name, anycast: false, multicast: false)
-      request { Native.session_create_address_begin(native, name, multicast ? 1 : 0, anycast ? 1 : 0) }
+    # For :anycast, :multicast or both.
+    def create_address(name, *routing_types)
+      numbers = (routing_types.empty? ? [:anycast] : routing_types).map { |type| routing(type) }
+      multicast, anycast = %i[multicast anycast].map { |type| numbers.include?(ROUTING[type]) ? 1 : 0 }
+      request { Native.session_create_address_begin(native, name, multicast, anycast) }
     end
 
     # With the messages in it. It must have no consumers.
@@ -94,7 +98,7 @@ module Reattach
 
     # Waits until everything sent and acknowledged so far has its outcome. timeout nil: the connection's callTimeout.
     def flush(timeout: nil)
-      connection.refuse_in_listener
+      connection.before_waiting
       slices(timeout || connection.options.fetch("callTimeout").to_i / 1000.0) do |slice|
         return if patiently { Native.session_flush(native, slice) || true }
 
@@ -141,7 +145,7 @@ module Reattach
     end
 
     def query
-      connection.refuse_in_listener
+      connection.before_waiting
       operation = yield
       connection.dispatch while pending?(operation)
       Native.operation_take_queue_info(operation)

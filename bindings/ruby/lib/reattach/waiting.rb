@@ -46,7 +46,7 @@ module Reattach
 
     # Begins nothing inside a listener, where its end could not be waited for.
     def request
-      connection.refuse_in_listener
+      connection.before_waiting
       await(yield)
     end
 

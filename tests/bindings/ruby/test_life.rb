@@ -1,0 +1,148 @@
+# frozen_string_literal: true
+
+require_relative "support"
+require "objspace"
+
+class LifeTest < BindingTest
+  def test_other_threads_run_while_one_waits
+    open_all
+    waiter = Thread.new { @consumer.receive(timeout: PATIENCE)&.body }
+    count = 0
+    Timeout.timeout(PATIENCE) { count += 1 while count < 100_000 }
+    @producer.send("now")
+    assert_equal "now", waiter.value
+  end
+
+  # Asked for within 0.2 s; asserted with a margin.
+  def test_a_wait_ends_when_its_thread_is_interrupted
+    open_all
+    [-> { @consumer.receive }, -> { @connection.wait }].each do |wait|
+      assert_ends(wait) { |thread| thread.raise(Interrupt, "ctrl-c") }
+    end
+    @relay.tell("cut silent") # no answer comes any more
+    assert_ends(-> { @session.query_queue(queue) }) { |thread| thread.raise(Interrupt, "ctrl-c") }
+    @connection.close(timeout: 0)
+  end
+
+  def test_two_threads_wait_on_one_connection_and_only_one_is_interrupted
+    open_all
+    other = @connection.session
+    consumer = other.consumer(queue)
+    other.start
+    waiting = Thread.new { consumer.receive(timeout: PATIENCE)&.body }
+    assert_ends(-> { @session.flush(timeout: PATIENCE); @consumer.receive }) { |thread| thread.raise(Interrupt, "ctrl-c") }
+    @consumer.close
+    @producer.send("for the other")
+    assert_equal "for the other", waiting.value
+  end
+
+  def test_the_interpreter_exits_with_a_live_connection
+    program = <<~RUBY
+      require "reattach"
+      connection = Reattach.connect(#{url.dump}, user: "admin", password: "admin")
+      connection.add_listener { |event| abort event.kind }
+      session = connection.session
+      session.create_queue(#{queue.dump}, temporary: true)
+      consumer = session.consumer(#{queue.dump})
+      session.start
+      Thread.new { consumer.receive }
+      session.producer(#{queue.dump}).send("x", durable: true)
+      puts "well"
+    RUBY
+    output = Timeout.timeout(PATIENCE) do
+      IO.popen([RbConfig.ruby, *$LOAD_PATH.map { |path| "-I#{path}" }, "-e", program, err: %i[child out]], &:read)
+    end
+    assert_equal ["well\n", 0], [output, $?.exitstatus], $?.inspect
+  end
+
+  def test_a_forked_child_is_refused
+    open_all
+    reader, writer = IO.pipe
+    child = fork do
+      code = begin
+        @producer.send("x").inspect
+      rescue Reattach::Error => e
+        e.code
+      end
+      writer.write(code)
+      exit!(0)
+    end
+    writer.close
+    assert_equal "forked", reader.read
+    Process.wait(child)
+    assert_works
+  end
+
+  def test_a_thousand_rounds_leave_nothing
+    round
+    before = census
+    1000.times { round }
+    assert_nothing_left(before, kept: 0)
+  end
+
+  def test_what_was_never_closed_is_collected
+    abandon
+    before = census
+    100.times { abandon }
+    assert_nothing_left(before, kept: 3)
+  end
+
+  private
+
+  def assert_ends(wait)
+    thread = Thread.new do
+      Thread.current.report_on_exception = false
+      wait.call
+    end
+    Timeout.timeout(PATIENCE) { Thread.pass until thread.status == "sleep" }
+    sleep 0.05 # so that it waits inside the library; sooner or later does not matter
+    began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    yield thread
+    assert_raises(Interrupt) { Timeout.timeout(PATIENCE) { thread.value } }
+    assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - began, :<, 2
+  end
+
+  # Everything once, and closed.
+  def round
+    Reattach.connect(url, **LOGIN) do |connection|
+      connection.session do |session|
+        session.add_failure_listener { session.close }
+        name = "ruby.rounds.#{Process.pid}.#{@rounds = @rounds.to_i + 1}"
+        session.create_queue(name, temporary: true)
+        consumer = session.consumer(name)
+        session.start
+        session.producer(name).send("x", properties: { seq: 1 })
+        consumer.receive(timeout: PATIENCE).acknowledge
+      end
+    end
+  end
+
+  # Everything once, and dropped; the listener holds the connection in its hands.
+  def abandon
+    connection = Reattach.connect(url, **LOGIN)
+    connection.add_failure_listener { connection.close }
+    session = connection.session
+    session.create_queue("ruby.dropped.#{Process.pid}.#{@rounds = @rounds.to_i + 1}", temporary: true)
+    nil
+  end
+
+  def census
+    GC.start
+    kinds = Reattach::Native.constants.map { |name| Reattach::Native.const_get(name) }.grep(Class) +
+            [Reattach::Connection, Reattach::Session, Reattach::Producer, Reattach::Consumer, Reattach::Listener]
+    { objects: kinds.sum { |kind| ObjectSpace.each_object(kind).count }, threads: Dir.children("/proc/self/task").size,
+      descriptors: Dir.children("/proc/self/fd").size }
+  end
+
+  # What was closed leaves nothing but Ruby objects, of which a conservative collector may keep a few. What was not goes
+  # with these, and ends in the background.
+  def assert_nothing_left(before, kept:)
+    most = { objects: before[:objects] + 20, threads: before[:threads] + kept,
+             descriptors: before[:descriptors] + kept * 8 }
+    limit = Process.clock_gettime(Process::CLOCK_MONOTONIC) + PATIENCE
+    until (after = census).all? { |key, count| count <= most[key] }
+      flunk "before #{before}, after #{after}" if Process.clock_gettime(Process::CLOCK_MONOTONIC) > limit
+      sleep 0.05
+    end
+  end
+end
