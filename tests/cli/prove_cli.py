@@ -1,6 +1,7 @@
 """`reattach send` and `reattach receive` as processes through a network that keeps breaking: streams and bursts."""
 import hashlib
 import pathlib
+import signal
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -47,7 +48,7 @@ def judge(proof, key, who, results, expected):
 def flow(proof, broker, ack, cut, arguments, pairs):
     key = f"flow-{ack}-{cut}-{pairs}".replace(" ", "").replace(",", "")
     by_time = arguments[0] == "--every"
-    count = proof.pick(30000 if by_time else 4000, 300000 if by_time else 50000) // (pairs if by_time else 1)
+    count = proof.pick(30000 if by_time else 4000, 600000 if by_time else 50000) // (pairs if by_time else 1)
 
     def run():
         queues = [f"cli.{key}.{i}" for i in range(pairs)]
@@ -149,6 +150,7 @@ def own_fingerprint(proof):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the broker is stopped
     proof = Proof("cli", "The command through a network that keeps breaking", COLUMNS)
     if not pathlib.Path(REATTACH).exists():
         sys.exit("bin/reattach is not built: cmake --build --preset release")
