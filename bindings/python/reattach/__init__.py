@@ -19,3 +19,7 @@ from ._session import AddressInfo, Consumer, Producer, QueueInfo, SendResult, Se
 __all__ = ["connect", "Connection", "Session", "Producer", "Consumer", "Message", "Event", "Listener", "QueueInfo",
            "AddressInfo", "SendResult", "Byte", "Short", "Int", "Float", "Char", "Error", "UsageError", "NotNow",
            "ConnectError", "BrokerError", "OutcomeError", "BatchError", *(kind.__name__ for kind in _KINDS.values())]
+
+for _name in __all__:
+    globals()[_name].__module__ = __name__
+del _name
