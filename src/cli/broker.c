@@ -55,8 +55,8 @@ static void on_event(void *user, const ra_event *event)
 
 static int listen_if_watched(struct broker *broker, ra_error **err)
 {
-    const uint32_t kinds = RA_EVENTS_FAILURE | RA_EVENT_MASK(RA_EVENT_DISCONNECTED) |
-                           RA_EVENT_MASK(RA_EVENT_RETRYING) | RA_EVENT_MASK(RA_EVENT_GAVE_UP);
+    const uint32_t kinds = RA_EVENTS_FAILURE | RA_EVENT_MASK(RA_EVENT_DISCONNECTED) | RA_EVENT_MASK(RA_EVENT_RETRYING) |
+                           RA_EVENT_MASK(RA_EVENT_GAVE_UP);
 
     if (!terminal_watched())
         return 0;

@@ -10,13 +10,14 @@ struct broker {
     ra_connection *connection;
     ra_session *session;
     int64_t began_ms;
-    int64_t close_ms;           /* how long settling may take at the end */
+    int64_t close_ms; /* how long settling may take at the end */
     int64_t connect_us, login_us;
-    int64_t not_done, unknown;  /* what the close counted */
+    int64_t not_done, unknown; /* what the close counted */
     int64_t reattached, recreated;
 };
 
-/* Connects, logs in and begins to watch for signals. 0, or an exit status after a complaint. url NULL: the settings'. */
+/* Connects, logs in and begins to watch for signals. 0, or an exit status after a complaint. url NULL: the settings'.
+ */
 int broker_open(struct broker *broker, const struct settings *settings, const char *url, int mode);
 /* Opens a further connection that signals do not reach. */
 int broker_open_second(struct broker *broker, const struct settings *settings);

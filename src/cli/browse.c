@@ -11,7 +11,8 @@ static int browse(struct broker *broker, const struct settings *settings, ra_con
     ra_message *message;
     ra_error *err = NULL;
     bool good = true;
-    int rc = ra_consumer_open(broker->session, settings->queue, settings->filter, RA_CONSUMER_BROWSE, -2, consumer, &err);
+    int rc =
+        ra_consumer_open(broker->session, settings->queue, settings->filter, RA_CONSUMER_BROWSE, -2, consumer, &err);
 
     if (rc == 0)
         rc = ra_session_start(broker->session, &err);

@@ -59,8 +59,8 @@ struct command {
     int (*run)(const struct settings *settings); /* an exit status; has said what was wrong */
 };
 
-extern const struct command commands[];     /* ends with a NULL name */
-extern const struct flag common_flags[];    /* so does this */
+extern const struct command commands[];  /* ends with a NULL name */
+extern const struct flag common_flags[]; /* so does this */
 const struct command *command_find(int argc, char **argv, int *words_out);
 
 /* Fills settings from the words behind the command's name; false when it has complained. */

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #define AT(member) offsetof(struct settings, member)
-#define END                                                                                                            \
-    {                                                                                                                  \
-        .name = NULL                                                                                                   \
+#define END          \
+    {                \
+        .name = NULL \
     }
 
 enum { MOST = INT32_MAX };
@@ -26,7 +26,8 @@ const struct flag common_flags[] = {
 };
 
 static const struct flag ping_flags[] = {
-    { "count", "N", FLAG_INTEGER, AT(count), 1, MOST, "1", "How many questions to ask the broker, one after the other." },
+    { "count", "N", FLAG_INTEGER, AT(count), 1, 1000000, "1",
+      "How many questions to ask the broker, one after the other." },
     END,
 };
 
@@ -56,7 +57,8 @@ static const struct flag receive_flags[] = {
       "How messages are acknowledged: many at once, each by itself, or in transactions." },
     { "batch", "N", FLAG_INTEGER, AT(batch), 1, 100000, "100",
       "Messages in a transaction; it is also committed when no more come." },
-    { "filter", "FILTER", FLAG_TEXT, AT(filter), 0, 0, NULL, "Only messages that match, such as \"kind = 'a' AND seq > 5\"." },
+    { "filter", "FILTER", FLAG_TEXT, AT(filter), 0, 0, NULL,
+      "Only messages that match, such as \"kind = 'a' AND seq > 5\"." },
     { "quiet", NULL, FLAG_SWITCH, AT(quiet), 0, 0, NULL, "Do not print the messages." },
     { "no-check", NULL, FLAG_SWITCH, AT(no_check), 0, 0, NULL, "Do not look at the property seq." },
     END,
@@ -79,8 +81,7 @@ static const struct flag create_flags[] = {
 
 static const struct flag perf_flags[] = {
     { "cuts", "N", FLAG_INTEGER, AT(cuts), 1, 100000, "20", "How many times the link is reset." },
-    { "interval", "SECONDS", FLAG_SECONDS, AT(interval), 0, 3600, "0.2",
-      "From the end of one pause to the next cut." },
+    { "interval", "SECONDS", FLAG_SECONDS, AT(interval), 0, 3600, "0.2", "From the end of one pause to the next cut." },
     { "outstanding", "N", FLAG_INTEGER, AT(outstanding), 1, 100000, "100", "Sends without an answer yet, at most." },
     { "size", "BYTES", FLAG_INTEGER, AT(size), 0, 65536, "100", "Size of the messages." },
     { "durable", NULL, FLAG_SWITCH, AT(durable), 0, 0, NULL, "Durable messages in a durable queue." },
@@ -93,13 +94,16 @@ const struct command commands[] = {
     { "ping", NULL, "Connects, logs in and asks the broker something.",
       "Prints how long connecting, the log-in and the answers (least, median, most) took.", ping_flags, run_ping },
     { "send", "QUEUE", "Sends messages, through lost connections if need be.",
-      "One of --body, --file, --lines and --size says what to send. Each message gets an int property seq: 0, 1, 2, ...\n"
+      "One of --body, --file, --lines and --size says what to send. Each message gets an int property seq: 0, 1, 2, "
+      "...\n"
       "QUEUE is an address; one that no queue is bound to is refused (with routeCheck=create in the URL it is made).\n"
       "Ends with a summary, on stderr or with --json as the last object on stdout.",
       send_flags, run_send },
     { "receive", "QUEUE", "Receives messages and prints their bodies.",
-      "Prints one body a line, with --json one object a message. The property seq, where there is one, is checked: numbers\n"
-      "that come twice, not in order, or not at all between the lowest and the highest. Ctrl-C acknowledges what was printed\n"
+      "Prints one body a line, with --json one object a message. The property seq, where there is one, is checked: "
+      "numbers\n"
+      "that come twice, not in order, or not at all between the lowest and the highest. Ctrl-C acknowledges what was "
+      "printed\n"
       "and ends. Ends with a summary, on stderr or with --json as the last object on stdout.",
       receive_flags, run_receive },
     { "browse", "QUEUE", "Prints the messages in a queue and leaves them there.", NULL, browse_flags, run_browse },
@@ -115,8 +119,10 @@ const struct command commands[] = {
       "The last counters take a user who may manage the broker; for others they are left out.", no_flags,
       run_queue_stat },
     { "perf reattach", NULL, "Measures how long a cut connection keeps sends from being confirmed.",
-      "The connection runs through a forwarder inside the command, which resets it. A pause is the time from a cut to the\n"
-      "first confirmation of a message that was sent after it. The queue is made for it and deleted again; what arrives\n"
+      "The connection runs through a forwarder inside the command, which resets it. A pause is the time from a cut to "
+      "the\n"
+      "first confirmation of a message that was sent after it. The queue is made for it and deleted again; what "
+      "arrives\n"
       "there is counted, so lost and doubled are seen, not assumed. The URL names one broker.",
       perf_flags, run_perf_reattach },
     END,

@@ -154,7 +154,8 @@ static void *run(void *argument)
         who[0] = (struct pollfd){ .fd = c->wake, .events = POLLIN };
         who[1] = (struct pollfd){ .fd = c->listener, .events = POLLIN };
         for (int i = 0; i < 2 * PAIRS; i++)
-            who[2 + i] = (struct pollfd){ .fd = c->pairs[i / 2].ends[i % 2], .events = wanted(&c->pairs[i / 2], i % 2) };
+            who[2 + i] =
+                (struct pollfd){ .fd = c->pairs[i / 2].ends[i % 2], .events = wanted(&c->pairs[i / 2], i % 2) };
         poll(who, sizeof who / sizeof *who, -1);
         for (int i = 0; i < PAIRS; i++) {
             struct pair *pair = &c->pairs[i];

@@ -27,15 +27,16 @@ static void wrap(FILE *out, const char *text, int indent)
 static void help_flags(FILE *out, const struct flag *table)
 {
     for (const struct flag *f = table; f->name != NULL; f++) {
+        bool number = f->kind == FLAG_INTEGER || f->kind == FLAG_SECONDS;
+
         fprintf(out, "  --%s%s%s", f->name, f->value != NULL ? " " : "", f->value != NULL ? f->value : "");
         wrap(out, f->text, 6);
         if (f->kind == FLAG_INTEGER)
             fprintf(out, "\n      %lld to %lld", (long long)f->min, (long long)f->max);
         else if (f->kind == FLAG_SECONDS)
-            fprintf(out, "\n      0.001 to %lld", (long long)f->max);
+            fprintf(out, "\n      0.001 to %lld seconds", (long long)f->max);
         if (f->initial != NULL)
-            fprintf(out, "%sdefault %s", f->kind == FLAG_INTEGER || f->kind == FLAG_SECONDS ? ", " : "\n      ",
-                    f->initial);
+            fprintf(out, "%sdefault %s", number ? ", " : "\n      ", f->initial);
         fputc('\n', out);
     }
 }

@@ -24,7 +24,8 @@ int manager_open(struct manager *m, struct broker *broker, ra_error **err)
 
     *m = (struct manager){ .broker = broker };
     if (random_name(m->reply, sizeof m->reply, "reattach.reply"))
-        rc = ra_session_create_queue(broker->session, m->reply, NULL, RA_ROUTING_ANYCAST, RA_QUEUE_TEMPORARY, NULL, err);
+        rc =
+            ra_session_create_queue(broker->session, m->reply, NULL, RA_ROUTING_ANYCAST, RA_QUEUE_TEMPORARY, NULL, err);
     if (rc == 0)
         rc = ra_consumer_open(broker->session, m->reply, NULL, 0, -2, &m->consumer, err);
     if (rc == 0) /* without an address: no queue is bound to that of the management */

@@ -72,7 +72,8 @@ static bool read_endpoint(const char *url, struct endpoint *out)
         snprintf(out->host, sizeof out->host, "%.*s", (int)(strcspn(at, "]") - 1), at + 1);
     else
         snprintf(out->host, sizeof out->host, "%.*s", (int)(port - at), at);
-    snprintf(out->port, sizeof out->port, "%.*s", port < end ? (int)(end - port - 1) : 5, port < end ? port + 1 : "61616");
+    snprintf(out->port, sizeof out->port, "%.*s", port < end ? (int)(end - port - 1) : 5,
+             port < end ? port + 1 : "61616");
     out->rest = end;
     return true;
 }
@@ -225,18 +226,19 @@ static int report(struct perf *p)
     lost = lost < 0 ? 0 : lost;
     terminal_clear();
     if (p->settings->json)
-        written = print_json(json_pack("{s:s, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "kind", "reattach",
-                                       "cuts", (json_int_t)p->pauses.count, "median_ms", median, "p90_ms", p90,
-                                       "max_ms", most, "messages", (json_int_t)p->sent, "confirmed",
-                                       (json_int_t)p->confirmed, "unknown", (json_int_t)unknown, "lost",
-                                       (json_int_t)lost, "doubled", (json_int_t)doubled, "reattached",
-                                       (json_int_t)p->sending.reattached, "recreated", (json_int_t)p->sending.recreated));
+        written = print_json(
+            json_pack("{s:s, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "kind", "reattach", "cuts",
+                      (json_int_t)p->pauses.count, "median_ms", median, "p90_ms", p90, "max_ms", most, "messages",
+                      (json_int_t)p->sent, "confirmed", (json_int_t)p->confirmed, "unknown", (json_int_t)unknown,
+                      "lost", (json_int_t)lost, "doubled", (json_int_t)doubled, "reattached",
+                      (json_int_t)p->sending.reattached, "recreated", (json_int_t)p->sending.recreated));
     else
-        printf("%lld cuts, pause until the next confirmed send: median %.3f, p90 %.3f, max %.3f ms\n"
-               "%lld messages, %lld confirmed, %lld unknown, %lld lost, %lld doubled; %lld re-attached, %lld recreated\n",
-               (long long)p->pauses.count, median, p90, most, (long long)p->sent, (long long)p->confirmed,
-               (long long)unknown, (long long)lost, (long long)doubled, (long long)p->sending.reattached,
-               (long long)p->sending.recreated);
+        printf(
+            "%lld cuts, pause until the next confirmed send: median %.3f, p90 %.3f, max %.3f ms\n"
+            "%lld messages, %lld confirmed, %lld unknown, %lld lost, %lld doubled; %lld re-attached, %lld recreated\n",
+            (long long)p->pauses.count, median, p90, most, (long long)p->sent, (long long)p->confirmed,
+            (long long)unknown, (long long)lost, (long long)doubled, (long long)p->sending.reattached,
+            (long long)p->sending.recreated);
     return !written || fflush(stdout) != 0 || lost + doubled + unknown > 0 || p->pauses.count < p->settings->cuts;
 }
 

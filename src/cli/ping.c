@@ -29,8 +29,8 @@ static bool show(const struct broker *broker, struct times *times, bool json)
                                     "login_ms", login, "answers", (json_int_t)times->count, "least_ms",
                                     times_at(times, 0), "median_ms", times_at(times, 0.5), "most_ms",
                                     times_at(times, 1)));
-    printf("connected in %.3f ms, logged in in %.3f ms, %lld answered: least %.3f, median %.3f, most %.3f ms\n", connect,
-           login, (long long)times->count, times_at(times, 0), times_at(times, 0.5), times_at(times, 1));
+    printf("connected in %.3f ms, logged in in %.3f ms, %lld answered: least %.3f, median %.3f, most %.3f ms\n",
+           connect, login, (long long)times->count, times_at(times, 0), times_at(times, 0.5), times_at(times, 1));
     return fflush(stdout) == 0;
 }
 

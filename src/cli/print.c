@@ -52,7 +52,10 @@ static json_t *base64(const uint8_t *bytes, size_t size)
 
 static json_t *real(double value)
 {
-    return isfinite(value) ? json_real(value) : json_string(isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
+    return isfinite(value) ? json_real(value)
+                           : json_string(isnan(value) ? "NaN"
+                                         : value > 0  ? "Infinity"
+                                                      : "-Infinity");
 }
 
 static json_t *bytes_value(const ra_message *message, const char *key)

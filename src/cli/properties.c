@@ -82,8 +82,8 @@ static int set_typed(ra_message *message, const char *text, const char *key, con
         strcmp(type, "long") == 0)
         return set_integer(message, text, key, type, value, err);
     if (nearest(type, TYPES, near) != NULL)
-        complain("--property: %s: \"%s\" is no type; the nearest one is %s (a key with a colon: KEY:string=VALUE)", text,
-                 type, near);
+        complain("--property: %s: \"%s\" is no type; the nearest one is %s (a key with a colon: KEY:string=VALUE)",
+                 text, type, near);
     else
         complain("--property: %s: \"%s\" is not one of %s (a key with a colon: KEY:string=VALUE)", text, type, TYPES);
     return 1;

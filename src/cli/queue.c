@@ -143,7 +143,7 @@ static int create(struct broker *broker, const struct settings *settings, ra_err
     return rc == 0 ? done(settings, "created") : rc;
 }
 
-static int delete(struct broker *broker, const struct settings *settings, ra_error **err)
+static int delete (struct broker *broker, const struct settings *settings, ra_error **err)
 {
     int rc = ra_session_delete_queue(broker->session, settings->queue, err);
 

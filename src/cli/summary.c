@@ -53,10 +53,10 @@ int summary_end(struct summary *s, const struct broker *broker, const struct set
     s->cpu_seconds = cpu_seconds();
 
     const struct figure figures[] = {
-        { "messages", s->messages },         { "confirmed", s->confirmed },   { "processed", s->processed },
-        { "rejected", s->rejected },         { "not_done", s->not_done },     { "unknown", s->unknown },
-        { "duplicates", s->duplicates },     { "missing", s->missing },       { "out_of_order", s->out_of_order },
-        { "reattached", s->reattached },     { "recreated", s->recreated },
+        { "messages", s->messages },     { "confirmed", s->confirmed }, { "processed", s->processed },
+        { "rejected", s->rejected },     { "not_done", s->not_done },   { "unknown", s->unknown },
+        { "duplicates", s->duplicates }, { "missing", s->missing },     { "out_of_order", s->out_of_order },
+        { "reattached", s->reattached }, { "recreated", s->recreated },
     };
     const int count = sizeof figures / sizeof *figures;
 
