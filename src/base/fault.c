@@ -116,3 +116,8 @@ const char *rai_fault_sentence(int32_t code)
         return "an error of an unknown kind";
     }
 }
+
+void rai_endpoint_text(char *out, size_t room, const char *host, uint16_t port)
+{
+    (void)snprintf(out, room, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+}

@@ -33,6 +33,8 @@ int32_t rai_fault_code_of_broker(int32_t broker_code);
 int rai_fault_set_broker(struct rai_fault *fault, int32_t broker_code, const char *text, size_t size);
 /* Adds what it is about (the name of a queue, say) to the text, unless the text has it already. */
 void rai_fault_about(struct rai_fault *fault, const char *name);
+/* host:port, with brackets where the host has colons */
+void rai_endpoint_text(char *out, size_t room, const char *host, uint16_t port);
 /* The public object. rai_error_out() stores it in *err if err is given (a static one when out of memory) and returns
  * the fault's code. */
 int rai_error_out(ra_error **err, const struct rai_fault *fault);

@@ -98,7 +98,7 @@ void rai_link_name_endpoint(const struct rai_link *l, struct rai_fault *fault)
 {
     const struct rai_endpoint *endpoint = &l->e->config->endpoints[l->endpoint];
     if (fault->endpoint[0] == '\0')
-        snprintf(fault->endpoint, sizeof fault->endpoint, "%.60s:%u", endpoint->host, (unsigned)endpoint->port);
+        rai_endpoint_text(fault->endpoint, sizeof fault->endpoint, endpoint->host, endpoint->port);
 }
 
 void rai_link_fail(struct rai_link *l, const struct rai_fault *why)

@@ -378,7 +378,7 @@ static void announce_retry(rai_engine *e)
         &e->config->endpoints[(e->endpoint + e->attempt) % e->config->endpoint_count];
     struct rai_event event = {.kind = RA_EVENT_RETRYING, .attempt = e->attempt + 1, .fault = e->last_fault};
     event.delay_ms = (e->retry_at - e->now) / RAI_MS;
-    snprintf(event.text, sizeof event.text, "%.200s:%u", endpoint->host, (unsigned)endpoint->port);
+    rai_endpoint_text(event.text, sizeof event.text, endpoint->host, endpoint->port);
     rai_event_push(e, &event);
 }
 

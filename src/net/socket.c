@@ -38,11 +38,6 @@ void rai_socket_close(int fd)
         (void)close(fd); /* with EINTR the descriptor is gone as well */
 }
 
-void rai_endpoint_text(char *out, size_t room, const char *host, uint16_t port)
-{
-    (void)snprintf(out, room, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
-}
-
 int rai_socket_fault(struct rai_fault *fault, const char *host, uint16_t port, int error)
 {
     char endpoint[RAI_FAULT_ENDPOINT], reason[96];

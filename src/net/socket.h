@@ -17,7 +17,5 @@ void rai_socket_close(int fd); /* -1 is fine */
 /* What an end of reading or writing means: error 0 (end of file) is RA_E_LINK_CLOSED, an errno RA_E_LINK_LOST. Fills
  * *fault, names host:port, and returns the code. */
 int rai_socket_fault(struct rai_fault *fault, const char *host, uint16_t port, int error);
-/* host:port, with brackets where the host has colons */
-void rai_endpoint_text(char *out, size_t room, const char *host, uint16_t port);
 
 #endif

@@ -404,3 +404,15 @@ Test(base_error, only_an_unknown_outcome_says_so)
     cr_assert_eq(ra_error_is_retriable(error), 0, "sending again could double it");
     ra_error_free(error);
 }
+
+Test(base_alloc, endpoints_have_brackets_where_the_host_has_colons)
+{
+    char text[32];
+
+    rai_endpoint_text(text, sizeof text, "::1", 61616);
+    cr_assert_str_eq(text, "[::1]:61616");
+    rai_endpoint_text(text, sizeof text, "broker", 5);
+    cr_assert_str_eq(text, "broker:5");
+    rai_endpoint_text(text, 8, "a.name.that.is.too.long", 61616);
+    cr_assert_str_eq(text, "a.name.");
+}
