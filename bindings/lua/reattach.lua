@@ -108,19 +108,30 @@ local function patiently(wait, ...)
     if not reattach.is_error(results[2], "timeout") then error(results[2], 0) end
 end
 
+-- How long a request that is made now may wait for its answer, in seconds.
+local function call_timeout(connection)
+    local name = native.connection_is_connected(native_of(connection)) == 1 and "callTimeout" or "callFailoverTimeout"
+    local timeout = tonumber(connection:options()[name])
+    return timeout >= 0 and timeout / 1000 or nil
+end
+
+-- One slice of waiting for an operation: true when it has ended well.
+local function has_ended(connection, operation, slice)
+    native_of(connection)
+    local ok, result = pcall(native.operation_wait, operation, slice, native.WAIT_EVENTS)
+    if ok and result == native.EVENTS then connection:dispatch() end
+    if ok then return result ~= native.EVENTS end
+    if not reattach.is_error(result, "timeout") or native.operation_outcome(operation) ~= native.OUTCOME_PENDING then
+        error(result, 0)
+    end
+end
+
 local function wait_for(connection, operation)
-    repeat
-        native_of(connection)
-        local ok, result = pcall(native.operation_wait, operation, -1, native.WAIT_EVENTS)
-        if not ok then
-            if reattach.is_error(result, "timeout") and native.operation_outcome(operation) == native.OUTCOME_PENDING then
-                result.message = result.message .. "; the work may still be done"
-                result.outcome_unknown = true
-            end
-            error(result, 0)
-        end
-        if result == native.EVENTS then connection:dispatch() end
-    until result ~= native.EVENTS
+    for slice in slices(call_timeout(connection)) do
+        if has_ended(connection, operation, slice) then return end
+    end
+    error(failed("timeout", "no answer came in time; the work may still be done",
+        { retriable = true, outcome_unknown = true }), 0)
 end
 
 -- Waits for the end of what a _begin function began; listeners are heard meanwhile.
@@ -135,8 +146,6 @@ local function request(connection, begin, ...)
     before_waiting(connection)
     await(connection, begin(...))
 end
-
-local function call_timeout(connection) return tonumber(connection:options().callTimeout) / 1000 end
 
 -- --- events ----------------------------------------------------------------------------------------------------------
 

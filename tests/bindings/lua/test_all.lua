@@ -258,6 +258,27 @@ test("a listener may not wait", function()
     equal(nil, all.consumer:receive(0))
 end)
 
+test("a storm of cuts loses and doubles nothing", function()
+    local all, heard, got, sent = open(), 0, 0, 0
+    all.session:add_failure_listener(function(event) heard = heard + (event.kind == "reattached" and 1 or 0) end)
+    all.relay:tell("every 30..60 rst 0")
+    local limit = native.monotonic() + 3 * PATIENCE
+    repeat
+        assert(native.monotonic() < limit, "messages are missing")
+        all.producer:send("", { properties = { seq = sent }, durable = true })
+        sent = sent + 1
+        for message in all.consumer:messages(sent > got + 50 and PATIENCE or 0.001) do
+            equal(got, message.properties.seq)
+            got = got + 1
+            message:acknowledge(true)
+        end
+    until got >= sent and heard >= 10
+    all.relay:tell("schedule off")
+    all.session:flush()
+    equal(nil, all.consumer:receive(0))
+    equal(0, all.session:query_queue(all.queue).message_count)
+end)
+
 test("the end is heard and told by every call", function()
     local all, heard = open("confirmationWindowSize=65536"), {}
     all.connection:add_listener(function(event)
@@ -298,6 +319,31 @@ test("the interpreter exits with a live connection", function()
         local output = pipe:read("a")
         equal({ "well\n", true, "exit", 0 }, { output, pipe:close() })
     end
+    os.remove(program)
+end)
+
+test("Ctrl-C ends a program that receives", function()
+    local program = os.tmpname()
+    local file = assert(io.open(program, "w"))
+    file:write [[
+        local session = require "reattach".connect(arg[1], { user = "admin", password = "admin" }):session()
+        session:create_queue(arg[2], { temporary = true })
+        session:start()
+        local consumer = session:consumer(arg[2])
+        print "waiting"
+        io.stdout:flush()
+        consumer:receive()
+    ]]
+    file:close()
+    local pipe = assert(io.popen(("echo $$; exec lua5.4 %s '%s' %s 2>&1"):format(program, support.url(), queue_name())))
+    local process = pipe:read("n", "l")
+    equal("waiting", pipe:read("l"))
+    local began = native.monotonic()
+    os.execute("kill -INT " .. process)
+    local output = pipe:read("a")
+    assert(output:find("interrupted!", 1, true), output)
+    assert(native.monotonic() - began < 2, "it took " .. native.monotonic() - began .. " s")
+    pipe:close()
     os.remove(program)
 end)
 

@@ -24,6 +24,28 @@ class LifeTest < BindingTest
     @connection.close(timeout: 0)
   end
 
+  def test_ctrl_c_ends_a_program_that_receives
+    program = <<~RUBY
+      require "reattach"
+      session = Reattach.connect(#{url.dump}, user: "admin", password: "admin").session
+      session.create_queue(#{queue.dump}, temporary: true)
+      session.start
+      consumer = session.consumer(#{queue.dump})
+      puts "waiting"
+      $stdout.flush
+      consumer.each { nil }
+    RUBY
+    IO.popen(command(program)) do |child|
+      assert_equal "waiting\n", Timeout.timeout(PATIENCE) { child.gets }
+      sleep 0.2 # into the wait; sooner does not matter
+      began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      Process.kill(:INT, child.pid)
+      assert_includes Timeout.timeout(PATIENCE) { child.read }, "Interrupt"
+      assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - began, :<, 2
+    end
+    assert_equal Signal.list["INT"], $?.termsig
+  end
+
   def test_two_threads_wait_on_one_connection_and_only_one_is_interrupted
     open_all
     other = @connection.session
@@ -49,9 +71,7 @@ class LifeTest < BindingTest
       session.producer(#{queue.dump}).send("x", durable: true)
       puts "well"
     RUBY
-    output = Timeout.timeout(PATIENCE) do
-      IO.popen([RbConfig.ruby, *$LOAD_PATH.map { |path| "-I#{path}" }, "-e", program, err: %i[child out]], &:read)
-    end
+    output = Timeout.timeout(PATIENCE) { IO.popen(command(program), &:read) }
     assert_equal ["well\n", 0], [output, $?.exitstatus], $?.inspect
   end
 
@@ -88,6 +108,8 @@ class LifeTest < BindingTest
   end
 
   private
+
+  def command(program) = [RbConfig.ruby, *$LOAD_PATH.map { |path| "-I#{path}" }, "-e", program, { err: %i[child out] }]
 
   def assert_ends(wait)
     thread = Thread.new do

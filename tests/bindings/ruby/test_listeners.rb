@@ -135,6 +135,32 @@ class ListenersTest < BindingTest
     assert_nil @consumer.receive(timeout: 0), "something was sent"
   end
 
+  def test_a_storm_of_cuts_loses_and_doubles_nothing
+    open_all
+    heard = 0
+    @session.add_failure_listener { |event| heard += 1 if event.kind == :reattached }
+    receiver = connect(url(@relay.port)).session
+    receiver.start
+    @consumer.close
+    consumer = receiver.consumer(queue)
+    @relay.tell("every 30..60 rst 0")
+    got = []
+    sent = 0
+    until got.size >= sent && heard >= 10
+      @producer.send("", properties: { seq: sent }, durable: true)
+      sent += 1
+      while (message = consumer.receive(timeout: sent > got.size + 50 ? PATIENCE : 0.001))
+        got << message["seq"]
+        message.acknowledge(individually: true)
+      end
+    end
+    @relay.tell("schedule off")
+    receiver.flush
+    assert_nil consumer.receive(timeout: 0)
+    assert_equal (0...sent).to_a, got
+    assert_equal 0, @session.query_queue(queue).message_count
+  end
+
   def test_the_end_is_heard_and_told_by_every_call
     open_all("confirmationWindowSize=65536")
     heard = []

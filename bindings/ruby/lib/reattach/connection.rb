@@ -60,6 +60,8 @@ module Reattach
     # Has the waiting events heard, now and on this thread; returns how many there were.
     def dispatch
       before_waiting
+      return 0 if @dispatcher # another thread is at it
+
       count = 0
       @dispatcher = Thread.current
       count += 1 while @native && @raised.empty? && Native.connection_dispatch(@native, 1).positive?
