@@ -164,11 +164,14 @@ int broker_open_second(struct broker *broker, const struct settings *settings)
 
 /* --- the end ---------------------------------------------------------------------------------------------------- */
 
-void broker_settle(struct broker *broker)
+bool broker_settle(struct broker *broker)
 {
+    int rc;
+
     watch_settling();
-    ra_session_flush(broker->session, broker->close_ms, NULL);
+    rc = ra_session_flush(broker->session, broker->close_ms, NULL);
     ra_connection_dispatch(broker->connection, 0, NULL);
+    return rc == 0;
 }
 
 static int64_t stat_of(const struct broker *broker, int id)

@@ -21,8 +21,8 @@ struct broker {
 int broker_open(struct broker *broker, const struct settings *settings, const char *url, int mode);
 /* Opens a further connection that signals do not reach. */
 int broker_open_second(struct broker *broker, const struct settings *settings);
-/* Waits for answers, within the time-out; then dispatches the last events. May be called twice. */
-void broker_settle(struct broker *broker);
+/* Waits for answers, within the time-out; then dispatches the last events. Whether all have come. */
+bool broker_settle(struct broker *broker);
 /* Settles, counts, and gives everything back. */
 void broker_close(struct broker *broker);
 /* Complains and frees the error; returns the exit status it means: before anything was done, or in the middle of it. */

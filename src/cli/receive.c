@@ -18,16 +18,21 @@ struct receiver {
     enum ack ack;
     struct seqs seqs;
     struct summary summary;
-    int32_t *open; /* numbers of the open transaction, -1 for messages without one */
+    int64_t acknowledged; /* outside transactions, since the last time that all of it was known to have arrived */
+    int32_t *open;        /* numbers of the open transaction, -1 for messages without one */
     int64_t open_count;
     int64_t last_ms; /* the last message, or the last time without a connection */
     int64_t began_ms;
     bool failed; /* it has complained */
 };
 
+/* Says why, once: what fails afterwards fails for the same reason. */
 static void fail(struct receiver *r, ra_error *err)
 {
-    broker_failed(err, EXIT_LEFT);
+    if (r->failed)
+        ra_error_free(err);
+    else
+        broker_failed(err, EXIT_LEFT);
     r->failed = true;
 }
 
@@ -142,7 +147,7 @@ static void acknowledge(struct receiver *r, const ra_message *message)
     ra_error_free(err);
     r->summary.messages++;
     if (r->ack != ACK_TRANSACTED) {
-        r->summary.processed++;
+        r->acknowledged++;
         check(r, seq);
         return;
     }
@@ -168,10 +173,22 @@ static bool over(struct receiver *r)
     return r->settings->count > 0 && r->summary.messages >= r->settings->count;
 }
 
-/* Nothing was there: a time to commit, and to ask whether this has lasted long enough. */
+/* After a flush. */
+static void count_acknowledged(struct receiver *r, bool arrived)
+{
+    if (!arrived)
+        return;
+    r->summary.processed += r->acknowledged;
+    r->acknowledged = 0;
+}
+
+/* Nothing was there: a time to commit, to send acknowledgements that wait for their batch, and to ask whether this has
+ * lasted long enough. */
 static bool idle(struct receiver *r)
 {
     commit(r);
+    if (r->acknowledged > 0)
+        count_acknowledged(r, ra_session_flush(r->broker.session, LOOK_MS, NULL) == 0);
     if (!ra_connection_is_connected(r->broker.connection))
         r->last_ms = now_ms();
     return r->settings->idle > 0 && (double)(now_ms() - r->last_ms) >= r->settings->idle * 1000;
@@ -234,10 +251,13 @@ static int count_up(struct receiver *r)
     struct summary *s = &r->summary;
     int status;
 
-    s->not_done += r->broker.not_done;
-    s->unknown += r->broker.unknown;
-    if (s->processed > 0) {
-        s->processed -= r->broker.not_done + r->broker.unknown;
+    if (r->acknowledged > 0) { /* it ended before it was known what had arrived: the close knows no more */
+        s->unknown += r->acknowledged;
+    } else {
+        s->not_done += r->broker.not_done;
+        s->unknown += r->broker.unknown;
+        if (r->ack != ACK_TRANSACTED)
+            s->processed -= r->broker.not_done + r->broker.unknown;
         s->processed = s->processed < 0 ? 0 : s->processed;
     }
     s->duplicates = r->seqs.duplicates;
@@ -268,7 +288,7 @@ int run_receive(const struct settings *settings)
     status = prepare(&r);
     if (status == EXIT_WELL) {
         work(&r);
-        broker_settle(&r.broker);
+        count_acknowledged(&r, broker_settle(&r.broker));
         broker_close(&r.broker);
         status = count_up(&r);
         ra_consumer_free(r.consumer);

@@ -500,6 +500,21 @@ class Online(unittest.TestCase):
                          (summary, err))
         self.assertEqual(self.left(), 0)
 
+    def test_a_connection_that_is_not_made_again(self):
+        relay = self.relay()
+        self.well("send", self.queue, "--count", 20)
+        for ack in ("auto", "transacted"):
+            command = self.start("receive", self.queue, "--ack", ack, "--json", port=relay.port,
+                                 options="reconnectAttempts=0&consumerWindowSize=0&confirmationWindowSize=-1")
+            for _ in range(3):
+                command.process.stdout.readline()
+            relay.ask("cut rst")
+            status, summary, err = command.finish(PATIENCE)
+            self.assertEqual(status, 3)
+            self.assertEqual(len(err.splitlines()), 1, err)
+            self.assertEqual(summary["messages"], summary["confirmed"] + summary["processed"] + summary["not_done"]
+                             + summary["unknown"])
+
     # ---- the terminal ----
 
     def on_terminal(self, *arguments, act=lambda: None, port=None):
