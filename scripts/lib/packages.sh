@@ -1,6 +1,7 @@
 # Sourced by the scripts: changes to the root of the tree and installs what is missing, never twice.
 #
-#   need GROUP...    build: compile and run the programs; checks: sanitizers, ABI; broker: a real broker and its judge
+#   need GROUP...    build: compile and run the programs; checks: sanitizers, ABI; broker: a real broker and its judge;
+#                    python: the Python package; scripting: the Ruby and Lua ones
 
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build/log
@@ -40,6 +41,21 @@ missing_broker() {
     have javac || echo openjdk-17-jdk-headless
     have mvn || echo maven
     have_package ca-certificates || ! have dpkg-query || echo ca-certificates
+}
+
+missing_python() { # SWIG comes from PyPI, as a requirement of the package's build
+    have python3 || echo python3
+    { have python3 && python3 -c 'import ensurepip' 2> /dev/null; } || echo python3-venv
+    { have python3 && [ -e "$(python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ]; } ||
+        echo python3-dev
+}
+
+missing_scripting() {
+    missing_python # for SWIG
+    have ruby || echo ruby
+    { have ruby && [ -e "$(ruby -rrbconfig -e 'print RbConfig::CONFIG["rubyhdrdir"]')/ruby.h" ]; } || echo ruby-dev
+    have lua5.4 || echo lua5.4
+    { have pkg-config && pkg-config --exists lua5.4; } || echo liblua5.4-dev
 }
 
 need() {
