@@ -82,13 +82,17 @@ static bool start_thread(void)
     return rc == 0;
 }
 
+/* A signal that whoever started the command has turned off (a shell's background job: SIGINT) stays off. */
 static void handle(void (*handler)(int))
 {
-    struct sigaction action = { .sa_handler = handler };
+    static const int signals[] = { SIGINT, SIGTERM };
+    struct sigaction action = { .sa_handler = handler }, before;
 
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
 }
 
 bool watch_start(ra_connection *connection)

@@ -160,7 +160,7 @@ def main():
         bursts(proof, broker)
     if not proof.small:
         with Broker("--big", "--slow-disk", "300") as broker:
-            burst(proof, broker, "slow", "rst", [*BY_TIME, "--how", "rst"], 1, 200, 100000)
+            burst(proof, broker, "slow", "rst", [*BY_TIME, "--how", "rst"], 1, 1000, 100000)
     proof.note("Each sender and each receiver is a process: `reattach send QUEUE --count N --size 100 --durable --json` and "
                "`reattach receive QUEUE --count N --ack ... --quiet --json`. Their summaries have to say that every message was "
                "confirmed, came once, in order; their exit statuses have to be 0, and stderr empty. A Java client then looks "

@@ -451,6 +451,16 @@ class Online(unittest.TestCase):
         status, summary, err = self.interrupted(command, signal.SIGINT, lambda: self.until_left(1))
         self.assertEqual((status, summary["confirmed"], err), (0, 1, ""))
 
+    def test_ctrl_c__is_not_for_a_background_job(self):
+        command = self.start("receive", self.queue, "--json", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        self.well("send", self.queue, "--count", 1)
+        command.process.stdout.readline()
+        command.process.send_signal(signal.SIGINT)
+        self.well("send", self.queue, "--count", 1, "--property", "more=x")
+        self.assertIn("more", command.process.stdout.readline())
+        command.process.send_signal(signal.SIGTERM)
+        self.assertEqual(command.finish(PATIENCE)[1]["messages"], 2)
+
     def test_ctrl_c_twice__does_not_wait_for_a_broker_that_is_gone(self):
         relay = self.relay()
         command = self.start("send", self.queue, "--count", 10000000, "--size", 100, "--json", "--timeout", 50,
