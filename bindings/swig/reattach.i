@@ -174,6 +174,9 @@ RA_HANDLE(ra_listener, ra_listener_free)
 #ifdef SWIGPYTHON
 %include "python_batches.i"
 #endif
+#ifdef SWIGRUBY
+%include "ruby_waits.i"
+#endif
 
 /* These `int` results are answers, not statuses. */
 %define RA_ANSWER(NAME)

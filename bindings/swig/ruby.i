@@ -207,26 +207,3 @@ static VALUE text_from(const char *text, size_t size)
     $3 = NULL;
 }
 %exception ra_connection_dispatch "result = dispatch(arg1, arg2, arg3);"
-
-/* --- waits that an interrupt ends: they name their connection ------------------------------------------------------- */
-
-%define RA_INTERRUPTIBLE(NAME)
-%exception NAME { without_lock(arg1, [&] { $action }); }
-%enddef
-RA_INTERRUPTIBLE(ra_connection_close)
-RA_INTERRUPTIBLE(operation_wait_on)
-RA_INTERRUPTIBLE(session_close_on)
-%typemap(out) int operation_wait_on = int32_t;
-
-%inline %{
-static int operation_wait_on(ra_connection *, ra_operation *operation, int64_t timeout_ms, int32_t flags, ra_error **err)
-{
-    return ra_operation_wait(operation, timeout_ms, flags, err);
-}
-
-static int session_close_on(ra_connection *, ra_session *session, int64_t timeout_ms, int64_t *not_done_out,
-                            int64_t *unknown_out, ra_error **err)
-{
-    return ra_session_close(session, timeout_ms, not_done_out, unknown_out, err);
-}
-%}

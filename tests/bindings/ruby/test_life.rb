@@ -16,7 +16,8 @@ class LifeTest < BindingTest
   # Asked for within 0.2 s; asserted with a margin.
   def test_a_wait_ends_when_its_thread_is_interrupted
     open_all
-    [-> { @consumer.receive }, -> { @connection.wait }].each do |wait|
+    nowhere = url(1, "initialConnectAttempts=-1")
+    [-> { @consumer.receive }, -> { @connection.wait }, -> { Reattach.connect(nowhere) }].each do |wait|
       assert_ends(wait) { |thread| thread.raise(Interrupt, "ctrl-c") }
     end
     @relay.tell("cut silent") # no answer comes any more
@@ -73,6 +74,14 @@ class LifeTest < BindingTest
     RUBY
     output = Timeout.timeout(PATIENCE) { IO.popen(command(program), &:read) }
     assert_equal ["well\n", 0], [output, $?.exitstatus], $?.inspect
+  end
+
+  def test_the_example_in_the_readme_runs
+    readme = File.read(File.expand_path("../../../bindings/ruby/README.md", __dir__))
+    program = readme[/^```ruby\n(.*?)^```/m, 1].sub("61616", PORT.to_s).gsub("orders", queue)
+    output = Timeout.timeout(PATIENCE) { IO.popen(command(program), &:read) }
+    connect.session.delete_queue(queue)
+    assert_equal "hello\n1\n", output
   end
 
   def test_a_forked_child_is_refused

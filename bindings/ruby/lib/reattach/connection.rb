@@ -16,8 +16,8 @@ module Reattach
       @raised = []    # by listeners, on its way to the caller
       @ended = []     # native objects that go when no thread is inside the library
       @inside = 0
-      @native = Native.connection_open(url.encode(Encoding::UTF_8).freeze, native_options(options),
-                                       Reattach.milliseconds(timeout))
+      @native = Native.connection_open_aside(url.encode(Encoding::UTF_8), native_options(options),
+                                             Reattach.milliseconds(timeout))
     end
 
     # Opens a session and gives it to the block; without a block it returns the session. Created stopped.
