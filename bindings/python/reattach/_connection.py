@@ -8,11 +8,12 @@ from . import _errors, _native, _wait
 from ._event import FAILURE, Event, Listener, mask_of
 from ._session import Session
 
-_running = {}  # thread id -> the dispatch that it is in
-
 
 class _Dispatch:
     __slots__ = ("connection", "error", "outer")
+
+
+_running: dict[int, _Dispatch] = {}  # thread id -> the dispatch that it is in
 
 
 def _on_event(number, handle):

@@ -314,21 +314,30 @@ class Producer:
         Returns a SendResult; raises BatchError, which has it too, when not all were confirmed, or when timeout seconds
         were not enough. In a transaction it does not wait: the commit decides.
         """
-        connection = self._session._connection
         header = (properties, bool(durable), priority, expiration_ms(expires_in), now_ms())
         end = _wait.until(timeout)
         result = SendResult()
-        source = iter(messages)
-        stopped = None
-        while stopped is None and (items := list(itertools.islice(source, BATCH))):
-            stopped = self._send_items(address, items, header, result, end)
-        while stopped is None and result.pending:
+        try:
+            return self._judge(result, self._send_all(address, iter(messages), header, result, end))
+        except _errors.BatchError:
+            raise
+        except BaseException as error:  # of a listener, of the iterable, Ctrl-C
+            error.add_note(f"send_many() was left with {result!r}")
+            raise
+
+    def _send_all(self, address, source, header, result, end):
+        """None when everything has its outcome, or why it cannot go on."""
+        connection = self._session._connection
+        while items := list(itertools.islice(source, BATCH)):
+            if stopped := self._send_items(address, items, header, result, end):
+                return stopped
+        while result.pending:
             if connection._wait_slice(min(end, time.monotonic() + _wait.SLICE_MS / 1000)):
                 connection.dispatch()
             elif time.monotonic() >= end:
-                stopped = _errors.make("TIMEOUT", f"{result.pending} messages have no outcome in time",
-                                       outcome_unknown=True)
-        return self._judge(result, stopped)
+                return _errors.make("TIMEOUT", f"{result.pending} messages have no outcome in time",
+                                    outcome_unknown=True)
+        return None
 
     def _send_items(self, address, items, header, result, end):
         """None, or why it cannot go on."""
@@ -338,7 +347,8 @@ class Producer:
             count, error = self._session._send_slice(self._handle, address, items, done, header, result, result.count)
             done += count
             result.count += count
-            connection.dispatch() if not connection._in_listener() else None
+            if not connection._in_listener():
+                connection.dispatch()
             if count:
                 patience = None
             if error is None:

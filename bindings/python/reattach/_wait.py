@@ -33,25 +33,37 @@ def timeout_ms(timeout):
     return -1 if timeout is None else max(int(timeout * 1000 + 0.999), 0)
 
 
-def finish(connection, operation, end=None):
-    """Waits for an operation; its own deadline is that of the library's blocking forms."""
+def finish(connection, operation):
+    """Waits for an operation; its own deadline is that of the library's blocking forms. What a listener raises meanwhile
+    comes out when the operation has ended, so that its outcome is not lost."""
     in_slices = on_main_thread()
-    if end is None:
-        end = connection._answer_end()
+    end = connection._answer_end()
+    raised = None
     while True:
         try:
-            if _native.operation_wait(operation, left_ms(end, in_slices), _native.WAIT_EVENTS) == 0:
-                return
-        except _errors.TimeoutError as error:
-            if _native.operation_outcome(operation) != _native.OUTCOME_PENDING:
-                raise
-            if time.monotonic() >= end:
-                error.outcome_unknown = True
-                error.args = (error.message + "; the work may still be done",)
-                error.message = error.args[0]
-                raise
-            continue
-        connection.dispatch()
+            ended = _native.operation_wait(operation, left_ms(end, in_slices),
+                                           _native.WAIT_EVENTS if raised is None else 0) == 0
+        except _errors.Error as error:
+            pending = _native.operation_outcome(operation) == _native.OUTCOME_PENDING
+            if pending and isinstance(error, _errors.TimeoutError) and time.monotonic() < end:
+                continue
+            raise _explained(error, pending) from raised
+        if ended:
+            break
+        try:
+            connection.dispatch()
+        except Exception as error:
+            raised = error
+    if raised is not None:
+        raise raised
+
+
+def _explained(error, pending):
+    if pending and isinstance(error, _errors.TimeoutError):
+        error.outcome_unknown = True
+        error.message += "; the work may still be done"
+        error.args = (error.message,)
+    return error
 
 
 def aside(function, *arguments):

@@ -132,6 +132,40 @@ class Exceptions(Case):
         producer.send(b"x", durable=True)  # nothing else is harmed
         self.assertEqual(consumer.receive(PATIENCE).body, b"x")
 
+    def test_an_exception_during_a_request__waits_for_its_end(self):
+        relay, connection = self.through_relay()
+        session, name, producer, consumer = self.opened(connection, transacted=True)
+
+        def angry(event):
+            raise KeyError(event.kind)
+
+        producer.send(b"x", durable=True)
+        relay.tell("delay 200")
+        connection.add_listener(angry, "disconnected")
+        task = in_thread(session.commit)
+        relay.cut()
+        with self.assertRaises(KeyError):
+            task.value()
+        self.assertEqual(session.query_queue(name).message_count, 1)
+
+    def test_an_exception_during_a_batch__says_how_far_it_came(self):
+        relay, connection = self.through_relay()
+        session, name, producer, consumer = self.opened(connection)
+
+        def angry(event):
+            raise KeyError(event.kind)
+
+        def messages():
+            for i in range(100000):
+                if i == 1000:
+                    relay.cut()
+                yield b"x"
+
+        session.add_failure_listener(angry)
+        with self.assertRaises(KeyError) as caught:
+            producer.send_many(messages(), durable=True)
+        self.assertRegex(caught.exception.__notes__[0], r"SendResult of \d+: \d+ confirmed")
+
     def test_behind_an_exception__the_other_events_still_come(self):
         relay, connection = self.through_relay()
         sessions = [connection.session() for _ in range(4)]
