@@ -3,7 +3,7 @@ A client of Apache Artemis whose sessions survive lost connections.
 
     local reattach = require "reattach"
 
-    local connection <close> = reattach.connect("tcp://127.0.0.1:61616?reliable=true", { user = "admin", password = "admin" })
+    local connection <close> = reattach.connect("tcp://admin:admin@127.0.0.1:61616?reliable=true")
     local session <close> = connection:session()
     session:add_failure_listener(function(event) print(event.kind, event.replayed) end)
     session:create_queue("orders")
@@ -247,8 +247,8 @@ local function set_property(message, key, value)
     elseif kind == "string" then
         native.message_set_string(message, key, value)
     else
-        error(failed("argument", ("property %s: a boolean, number, string, reattach.null or reattach.bytes(...), not a %s")
-            :format(key, kind)), 0)
+        local text = "property %s: a boolean, number, string, reattach.null or reattach.bytes(...), not a %s"
+        error(failed("argument", text:format(key, kind)), 0)
     end
 end
 
@@ -441,11 +441,12 @@ function Session:stop() native.session_stop(native_of(self)) end
 local ROUTING <const> = { anycast = native.ROUTING_ANYCAST, multicast = native.ROUTING_MULTICAST }
 
 local function routing_of(kind)
-    return ROUTING[kind] or error(failed("argument", 'no routing type: ' .. tostring(kind) .. ' ("anycast" or "multicast")'), 0)
+    local text = 'no routing type: %s ("anycast" or "multicast")'
+    return ROUTING[kind] or error(failed("argument", text:format(kind)), 0)
 end
 
--- options: address (the queue's name), routing_type ("anycast"), durable (true), temporary (lives as long as the session,
--- and is not durable), filter.
+-- options: address (the queue's name), routing_type ("anycast"), durable (true), temporary (it lives as long as the
+-- session, and is not durable), filter.
 function Session:create_queue(name, options)
     options = options or {}
     local routing = routing_of(options.routing_type or "anycast")
@@ -562,9 +563,11 @@ local function with_room(producer, ...)
 end
 
 -- Sends a body, a string of bytes. options: text (true: as a text message; UTF-8), properties, durable, priority (0 to
--- 9), expires_in (seconds), address (an anonymous producer's), and wait: whether to wait until the broker has it. wait nil: as the options blockOnDurableSend and blockOnNonDurableSend say, and not in a
--- transaction, whose commit answers for all. wait = false also works inside a listener; session:flush() waits for all
--- such sends, and closing the session counts those that ended badly.
+-- 9), expires_in (seconds), address (an anonymous producer's), and wait: whether to wait until the broker has it.
+--
+-- wait nil: as the options blockOnDurableSend and blockOnNonDurableSend say, and not in a transaction, whose commit
+-- answers for all. wait = false also works inside a listener; session:flush() waits for all such sends, and closing the
+-- session counts those that ended badly.
 function Producer:send(body, options)
     options = options or {}
     local message, wait = build(body, options), waits(self, options)

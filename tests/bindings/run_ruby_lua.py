@@ -89,6 +89,19 @@ def test(report, language, port):
         tail(log)
 
 
+def run(report, languages, port=None):
+    """port: of a broker that runs already; without one a broker is started."""
+    if not build(report, languages):
+        return
+    try:
+        with contextlib.nullcontext(port) if port else brokers.broker("bindings-broker") as running:
+            for language in languages:
+                test(report, language, running)
+    except RuntimeError as error:
+        print(f"the broker for the bindings: {error}")
+        report.add(0, 1)
+
+
 def main():
     languages = sys.argv[1:] or list(SUMS)
     unknown = [language for language in languages if language not in SUMS]
@@ -96,11 +109,7 @@ def main():
         print(f"no such language: {', '.join(unknown)} (there are {', '.join(SUMS)})", file=sys.stderr)
         return 1
     report = Report()
-    if build(report, languages):
-        port = os.environ.get("REATTACH_BROKER_PORT")
-        with contextlib.nullcontext(port) if port else brokers.broker("bindings-broker") as running:
-            for language in languages:
-                test(report, language, running)
+    run(report, languages, os.environ.get("REATTACH_BROKER_PORT"))
     return report.finish()
 
 

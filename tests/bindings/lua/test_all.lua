@@ -315,7 +315,8 @@ test("the interpreter exits with a live connection", function()
     ]]
     file:close()
     for _ = 1, 20 do -- a module that goes before its thread would be noticed only now and then
-        local pipe = assert(io.popen(("timeout %d lua5.4 %s '%s' %s 2>&1"):format(PATIENCE, program, support.url(), queue_name())))
+        local command = ("timeout %d lua5.4 %s '%s' %s 2>&1"):format(PATIENCE, program, support.url(), queue_name())
+        local pipe = assert(io.popen(command))
         local output = pipe:read("a")
         equal({ "well\n", true, "exit", 0 }, { output, pipe:close() })
     end

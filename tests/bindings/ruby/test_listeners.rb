@@ -127,7 +127,7 @@ class ListenersTest < BindingTest
              -> { @session.query_queue(queue) }, -> { @producer.send("x", durable: true) }, -> { @connection.wait },
              -> { @connection.dispatch }, -> { @session.stop }]
     @session.add_failure_listener do
-      codes = calls.map { |call| call.call.inspect rescue $!.code } # rubocop:disable Style/RescueModifier
+      codes = calls.map { |call| call.call.inspect rescue $!.code }
     end
     cut_and_wait { codes.any? }
     assert_equal [:in_listener] * calls.size, codes

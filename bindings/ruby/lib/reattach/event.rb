@@ -78,7 +78,7 @@ module Reattach
       return if @native.nil?
 
       @block.call(Event.from_native(native, @connection.session_of(native)))
-    rescue Exception => e # rubocop:disable Lint/RescueException
+    rescue Exception => e
       @connection.raised(e)
     end
   end

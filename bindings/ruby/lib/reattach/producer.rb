@@ -23,7 +23,9 @@ module Reattach
       wait = waits?(options[:durable]) if wait.nil?
       connection.before_waiting if wait
       sent = with_room do
-        wait ? Native.producer_send_begin(native, address, message) : Native.producer_send_forget(native, address, message)
+        next Native.producer_send_begin(native, address, message) if wait
+
+        Native.producer_send_forget(native, address, message)
       end
       await(sent) if wait
       self
