@@ -8,8 +8,19 @@
 
 /* --- tools --- */
 
+/* From the script; -1 when it has ended. */
+static int next_choice(struct model *m)
+{
+    return m->script_left > 0 ? m->script_left--, *m->script++ : -1;
+}
+
 uint32_t model_random(struct model *m, uint32_t below)
 {
+    int low = next_choice(m);
+    if (low >= 0 && below > 256)
+        low = (low << 8 | (next_choice(m) & 0xff)) * (int)(below / 65536 + 1);
+    if (low >= 0)
+        return below == 0 ? 0 : (uint32_t)low % below;
     m->seed = m->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return below == 0 ? 0 : (uint32_t)((m->seed >> 33) % below);
 }

@@ -62,6 +62,8 @@ struct model_link {
 struct model {
     struct peer *p;
     uint64_t seed;
+    const uint8_t *script; /* choices are taken from here first, one or two bytes each */
+    size_t script_left;
     struct model_session sessions[MODEL_CHANNELS];
     struct model_link links[PEER_LINKS];
     /* the storage: sends by the number in their body */
