@@ -6,16 +6,17 @@
 #include <string.h>
 
 /* Both are touched by every thread that allocates; nothing is ordered by them. */
-static long fail_countdown; /* 0: never fail; 1: the next one and all behind it fail */
+static long fail_countdown; /* 0: never fail; 1: the next one fails, and all behind it unless .. */
+static int fail_once;       /* .. this is set */
 static long live;
 
 static bool must_fail(void)
 {
     long left = __atomic_load_n(&fail_countdown, __ATOMIC_RELAXED);
 
-    while (left > 1) {
+    while (left > 1 || (left == 1 && __atomic_load_n(&fail_once, __ATOMIC_RELAXED))) {
         if (__atomic_compare_exchange_n(&fail_countdown, &left, left - 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-            return false;
+            return left == 1;
         }
     }
     return left == 1;
@@ -78,9 +79,25 @@ char *rai_strdup(const char *text)
     return copy;
 }
 
+static void fail_at(long n, int once)
+{
+    __atomic_store_n(&fail_once, once, __ATOMIC_RELAXED);
+    __atomic_store_n(&fail_countdown, n < 0 ? 0 : n, __ATOMIC_RELAXED);
+}
+
 void rai_alloc_fail_at(long n)
 {
-    __atomic_store_n(&fail_countdown, n < 0 ? 0 : n, __ATOMIC_RELAXED);
+    fail_at(n, 0);
+}
+
+void rai_alloc_fail_once(long n)
+{
+    fail_at(n, 1);
+}
+
+long rai_alloc_fail_left(void)
+{
+    return __atomic_load_n(&fail_countdown, __ATOMIC_RELAXED);
 }
 
 long rai_alloc_count(void)

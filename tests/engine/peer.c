@@ -155,6 +155,29 @@ static bool answer_for_anchors(struct peer *p, int link)
     return any;
 }
 
+static bool is_due(long *left)
+{
+    return *left > 0 && --*left == 0;
+}
+
+/* One write goes wrong. */
+static size_t write_badly(struct peer *p, int link, const struct iovec *pieces, int n)
+{
+    struct peer_link *l = &p->links[link];
+    size_t left = p->trouble.brief ? 1 : p->trouble.arrives, arrived = 0;
+    for (int i = 0; i < n && left > 0; i++) {
+        size_t part = pieces[i].iov_len < left ? pieces[i].iov_len : left;
+        keep(l, pieces[i].iov_base, part);
+        arrived += part;
+        left -= part;
+    }
+    if (p->trouble.brief)
+        rai_engine_written(p->e, l->id, arrived, p->now);
+    else
+        peer_cut(p, link);
+    return arrived;
+}
+
 static size_t pump(struct peer *p, int link, size_t max)
 {
     struct peer_link *l = &p->links[link];
@@ -163,6 +186,10 @@ static size_t pump(struct peer *p, int link, size_t max)
     int n;
     while (l->up && total < max && (n = rai_engine_output(p->e, l->id, pieces, RAI_PLAN_PIECES, p->now)) > 0) {
         size_t now = 0;
+        if (is_due(&p->trouble.writes)) {
+            total += write_badly(p, link, pieces, n);
+            continue;
+        }
         for (int i = 0; i < n && total + now < max; i++) {
             size_t part = pieces[i].iov_len < max - total - now ? pieces[i].iov_len : max - total - now;
             keep(l, pieces[i].iov_base, part);
@@ -201,6 +228,13 @@ void peer_input(struct peer *p, int link, const uint8_t *bytes, size_t size)
         size_t part = size < room ? size : room;
         if (p->chunk > 0 && part > p->chunk)
             part = p->chunk;
+        if (is_due(&p->trouble.reads)) {
+            part = 1;
+            if (!p->trouble.brief) {
+                peer_cut(p, link);
+                break;
+            }
+        }
         memcpy(space, bytes, part);
         rai_engine_input(p->e, l->id, part, p->now);
         bytes += part;
@@ -229,6 +263,13 @@ int peer_dial(struct peer *p)
     struct rai_dial dial;
     if (!rai_engine_next_dial(p->e, &dial))
         return 0;
+    if (is_due(&p->trouble.dials)) {
+        struct rai_fault why;
+        rai_fault_set(&why, RA_E_CONNECT, "refused");
+        rai_engine_dial_failed(p->e, dial.link, &why, p->now);
+        peer_hangups(p);
+        return 0;
+    }
     cr_assert_lt(p->count, PEER_LINKS - 1);
     struct peer_link *l = &p->links[++p->count];
     *l = (struct peer_link){ .id = dial.link, .up = true, .endpoint = (int)(dial.endpoint - p->endpoints) };

@@ -27,6 +27,13 @@
  */
 enum { PEER_LINKS = 512, PEER_CHANNELS = 512 };
 
+/* The n-th dial, write or read from now goes wrong; 0: none does. */
+struct peer_trouble {
+    long dials, writes, reads;
+    bool brief;    /* a write or read of one byte; else the link is lost .. */
+    size_t arrives; /* .. when so many bytes of the write have arrived */
+};
+
 struct peer_link {
     uint32_t id; /* the engine's; 0: closed */
     int endpoint;
@@ -48,6 +55,7 @@ struct peer {
     char names[PEER_CHANNELS][64];    /* of sessions by channel, learned from CREATE */
     char barriers[PEER_CHANNELS][64]; /* the key of a session's barriers, learned from the last one */
     bool anchors_by_script;
+    struct peer_trouble trouble;
     size_t chunk;                     /* input comes in pieces of this size; 0: whole */
     const char *where;                /* of the script that runs, for messages */
     int line;

@@ -34,6 +34,20 @@ Test(base_alloc, the_nth_allocation_and_all_behind_it_fail)
     rai_free(third);
 }
 
+Test(base_alloc, the_nth_allocation_alone_fails)
+{
+    rai_alloc_fail_once(2);
+    void *first = rai_alloc(1);
+    cr_assert_eq(rai_alloc_fail_left(), 1);
+    cr_assert_null(rai_alloc(1));
+    cr_assert_eq(rai_alloc_fail_left(), 0);
+    void *third = rai_alloc(1);
+    cr_assert_not_null(first);
+    cr_assert_not_null(third);
+    rai_free(first);
+    rai_free(third);
+}
+
 Test(base_alloc, live_allocations_are_counted)
 {
     long before = rai_alloc_count();
