@@ -404,6 +404,10 @@ static void schedule(rai_engine *e, bool quick)
             return;
         }
         struct rai_fault why = e->last_fault;
+        if (e->ever_up) { /* else the first attempt's own reason says more */
+            rai_fault_set(&why, RA_E_GAVE_UP, "no connection attempt is left; the last one: %.170s", e->last_fault.text);
+            memcpy(why.endpoint, e->last_fault.endpoint, sizeof why.endpoint);
+        }
         rai_engine_die(e, &why);
         return;
     }

@@ -188,7 +188,7 @@ Test(engine_connect, without_reconnect_attempts_a_lost_link_is_the_end)
     PLAY(p, "1 cut", "no dial");
     cr_assert(rai_engine_dead(p->e));
     cr_assert_eq(s->state, RAI_S_LOST);
-    EVENTS(p, "disconnected; lost -44; gave up -44");
+    EVENTS(p, "disconnected; lost -49; gave up -49");
     peer_free(p);
 }
 
