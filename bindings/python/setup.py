@@ -1,6 +1,7 @@
 """Builds the library with CMake, the module with SWIG, and puts both into one extension for Python 3.11 and later."""
 import pathlib
 import re
+import shutil
 import subprocess
 
 from setuptools import Extension, setup
@@ -35,6 +36,8 @@ class Build(build_ext):
         super().build_extension(extension)
 
 
+for stale in HERE.glob("build/lib*"):  # a module that is gone would stay in the wheel
+    shutil.rmtree(stale)
 setup(version=version(),
       ext_modules=[Extension("reattach._native", [], define_macros=[("Py_LIMITED_API", "0x030B0000")],
                              py_limited_api=True)],

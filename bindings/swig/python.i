@@ -8,7 +8,7 @@
 #endif
 %}
 
-/* --- errors -------------------------------------------------------------------------------------------------------- */
+/* --- errors ------------------------------------------------------------------------------------------------------- */
 
 %{
 static PyObject *error_factory; /* makes an exception of an error's fields */
@@ -67,7 +67,7 @@ static PyObject *replace_callable(PyObject **slot, PyObject *callable)
     }
 }
 
-/* --- handles --------------------------------------------------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------------------------------------------------ */
 
 %{
 /* NULL for None; -1 with an exception for anything but that kind of handle. */
@@ -113,7 +113,7 @@ static void end_##TYPE(PyObject *capsule)
 /* The session of an event is borrowed: only its address is of use, to find one's own object by. */
 %typemap(out) ra_session *ra_event_session "$result = PyLong_FromVoidPtr($1);"
 
-/* --- texts and bytes ------------------------------------------------------------------------------------------------- */
+/* --- texts and bytes ---------------------------------------------------------------------------------------------- */
 
 %{
 /* A zero byte would cut a name off in silence. */
@@ -171,7 +171,8 @@ static PyObject *text_from(const char *text)
         Py_INCREF(made);
     $result = SWIG_Python_AppendOutput($result, made, 1);
 }
-%typemap(in) (const void *bytes, size_t size) (Py_buffer view = { 0 }), (const void *value, size_t size) (Py_buffer view = { 0 }) {
+%typemap(in) (const void *bytes, size_t size) (Py_buffer view = { 0 }),
+             (const void *value, size_t size) (Py_buffer view = { 0 }) {
     if (PyObject_GetBuffer($input, &view, PyBUF_SIMPLE) < 0)
         SWIG_fail;
     $1 = view.buf;
@@ -197,7 +198,7 @@ static PyObject *text_from(const char *text)
 %typemap(argout) uint8_t id_out[16]
     "$result = SWIG_Python_AppendOutput($result, PyBytes_FromStringAndSize((const char *)$1, 16), 1);"
 
-/* --- numbers ----------------------------------------------------------------------------------------------------------- */
+/* --- numbers ------------------------------------------------------------------------------------------------------ */
 
 %typemap(argout) int *value_out
     "$result = SWIG_Python_AppendOutput($result, PyBool_FromLong(*$1), 1);"
@@ -206,7 +207,7 @@ static PyObject *text_from(const char *text)
 %typemap(argout) float *value_out, double *value_out
     "$result = SWIG_Python_AppendOutput($result, PyFloat_FromDouble(*$1), 1);"
 
-/* --- listeners: C holds an id, the callable is in a table of Python's ---------------------------------------------------- */
+/* --- listeners: C holds an id, the callable is in a table of Python's --------------------------------------------- */
 
 %{
 /* Runs inside ra_connection_dispatch() alone, which let go of the lock. The event is lent for the call. */
@@ -215,8 +216,8 @@ static void call_listener(void *user, const ra_event *event)
     static const char over[] = "ra_event of a listener that has returned";
     PyGILState_STATE state = PyGILState_Ensure();
     PyObject *lent = PyCapsule_New((void *)(uintptr_t)event, "ra_event", NULL);
-    PyObject *done = lent != NULL ? PyObject_CallFunction(event_handler, "KO", (unsigned long long)(uintptr_t)user, lent)
-                                  : NULL;
+    unsigned long long id = (uintptr_t)user;
+    PyObject *done = lent != NULL ? PyObject_CallFunction(event_handler, "KO", id, lent) : NULL;
 
     if (done == NULL)
         PyErr_WriteUnraisable(event_handler);

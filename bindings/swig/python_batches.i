@@ -1,6 +1,6 @@
 /*
- * Python's functions of its own, over the handles that reattach.i has made known: whole bodies, property tables and batches
- * in one call each.
+ * Python's functions of its own, over the handles that reattach.i has made known: whole bodies, property tables and
+ * batches in one call each.
  */
 %{
 /* By address: what is behind it is only known after the call that makes the first argument. */
@@ -24,7 +24,7 @@ static int has_type(PyObject *value, int32_t *type)
     return !PyErr_Occurred();
 }
 
-/* The type rules: bool, int, float, str, bytes, None; the classes that carry a type of their own come before their bases. */
+/* The type rules. Classes that carry a type of their own come before those that they derive from. */
 static int32_t property_type(PyObject *value)
 {
     int32_t type;
@@ -356,7 +356,8 @@ static PyObject *message_properties(ra_message *message)
     return all;
 }
 
-/* Sends items[from:], at most BATCH of them, with tags or (first_tag 0) without: (how many were taken, why it stopped). */
+/* Sends items[from:], at most BATCH of them, with tags or (first_tag 0) without. Gives how many were taken, and why it
+ * stopped. */
 static PyObject *producer_send_list(ra_producer *producer, const char *address, PyObject *items, int64_t from,
                                     uint64_t first_tag, PyObject *properties, int durable, int32_t priority,
                                     int64_t expiration, int64_t timestamp)

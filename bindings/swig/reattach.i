@@ -68,7 +68,7 @@
 %ignore ra_error_is_fatal;
 %ignore ra_error_is_outcome_unknown;
 
-/* --- outputs --------------------------------------------------------------------------------------------------- */
+/* --- outputs ------------------------------------------------------------------------------------------------------ */
 
 %typemap(in, numinputs = 0) ra_error **err (ra_error *error = NULL) "$1 = &error;"
 
@@ -148,7 +148,7 @@ RA_WAITS(ra_consumer_receive)
 RA_WAITS(ra_consumer_acknowledge)
 RA_WAITS(ra_consumer_acknowledge_individually)
 
-/* --- the language -------------------------------------------------------------------------------------------------- */
+/* --- the language ------------------------------------------------------------------------------------------------- */
 
 #ifdef SWIGPYTHON
 %include "python.i"

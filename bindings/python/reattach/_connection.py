@@ -140,10 +140,9 @@ class Connection:
             if time.monotonic() >= end:
                 return False
 
-    def _wait_slice(self, end, in_slices=None):
+    def _wait_slice(self, end):
         try:
-            in_slices = _wait.on_main_thread() if in_slices is None else in_slices
-            _native.connection_wait_event(self._handle, _wait.left_ms(end, in_slices))
+            _native.connection_wait_event(self._handle, _wait.left_ms(end, _wait.on_main_thread()))
             return True
         except _errors.TimeoutError:
             return False

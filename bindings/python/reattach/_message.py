@@ -11,7 +11,7 @@ def _ranged(name, bits, type_number):
             raise OverflowError(f"{value} does not fit into the {bits} bits of a {cls.__name__}")
         return number
 
-    return type(name, (int,), {"__new__": make, "_property_type": type_number, "__slots__": (), "__module__": "reattach",
+    return type(name, (int,), {"__new__": make, "_property_type": type_number, "__slots__": (),
                                "__doc__": f"A property of {bits} bits (a plain int is sent as 64 bits)."})
 
 
@@ -95,8 +95,8 @@ class Message:
     @property
     def headers(self):
         """All header fields in one dict."""
-        return {name: getattr(self, name) for name in
-                ("type", "durable", "priority", "expiration", "timestamp", "user_id", "address", "id", "delivery_count")}
+        names = ("type", "durable", "priority", "expiration", "timestamp", "user_id", "address", "id", "delivery_count")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def type(self):

@@ -70,8 +70,9 @@ class Session:
         return Producer(self, handle)
 
     def consumer(self, queue, filter=None, *, browse=False, window=None):
-        """Opens a consumer of a queue. filter: only messages that match. browse: messages stay in the queue. window: how
-        many bytes the broker sends ahead (0 nothing, -1 without limit, None the connection's consumerWindowSize)."""
+        """Opens a consumer of a queue. filter: only messages that match. browse: messages stay in the queue. window:
+        how many bytes the broker sends ahead (0 nothing, -1 without limit, None the connection's consumerWindowSize).
+        """
         flags = _native.CONSUMER_BROWSE if browse else 0
         handle, operation = _native.consumer_open_begin(self._handle, queue, filter, flags,
                                                         -2 if window is None else window)
@@ -300,7 +301,8 @@ class Producer:
 
     def _wait_writable(self, end):
         try:
-            _native.producer_wait_writable(self._handle, _wait.left_ms(end, _wait.on_main_thread()), _native.WAIT_EVENTS)
+            left = _wait.left_ms(end, _wait.on_main_thread())
+            _native.producer_wait_writable(self._handle, left, _native.WAIT_EVENTS)
         except _errors.TimeoutError:
             if time.monotonic() >= end:
                 raise
@@ -367,7 +369,7 @@ class Producer:
             return result
         first = stopped or result.failures[0][3]
         bad = result.count - result.confirmed
-        what = f"{bad} of {result.count} messages were not confirmed" if bad else f"stopped after {result.count} messages"
+        what = f"{bad} of {result.count} messages were not confirmed" if bad else f"stopped after {result.count}"
         fields = {name: getattr(first, name) for name in ("code", "code_name", "endpoint", "broker_code", "broker_text",
                                                           "retriable", "fatal")} if first else {}
         raise _errors.BatchError(f"{what}: {first or result.failures[0][2]}", result,

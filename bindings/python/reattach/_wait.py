@@ -8,7 +8,7 @@ import time
 
 from . import _errors, _native
 
-SLICE_MS = 100
+SLICE_MS = 50
 FOREVER = float("inf")
 
 
@@ -34,8 +34,8 @@ def timeout_ms(timeout):
 
 
 def finish(connection, operation):
-    """Waits for an operation; its own deadline is that of the library's blocking forms. What a listener raises meanwhile
-    comes out when the operation has ended, so that its outcome is not lost."""
+    """Waits for an operation, as long as the library's blocking forms would. What a listener raises meanwhile comes out
+    when the operation has ended, so that its outcome is not lost."""
     in_slices = on_main_thread()
     end = connection._answer_end()
     raised = None

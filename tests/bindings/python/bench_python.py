@@ -3,10 +3,10 @@
     bench_python.py [--small|--full] [--out FILE]        what scripts/bench calls
     bench_python.py --worker CLIENT WHAT PORT QUEUE COUNT SIZE DURABLE
 
-Both clients do the same: one queue, one size, an integer property `seq`, every send confirmed by the broker, every message
-read (body and property) and acknowledged. The time of the processor is that of the client's process, user and system, between the
-first send and the last confirmation, or the first receive and the last acknowledgement; importing and connecting are left
-out. They take turns, and the best of their rounds counts: the least disturbed one.
+Both clients do the same: one queue, one size, an integer property `seq`, every send confirmed by the broker, every
+message read (body and property) and acknowledged. The time of the processor is that of the client's process, user and
+system, between the first send and the last confirmation, or the first receive and the last acknowledgement; importing
+and connecting are left out. They take turns, and the best of their rounds counts: the least disturbed one.
 """
 import json
 import pathlib
@@ -21,7 +21,7 @@ LEAST_RATIO = 10  # times less of the processor in batches
 WINDOW = 1000  # credit of a receiver
 
 
-# --- the clients: each returns what it measured between start() and stop() -------------------------------------------
+# --- the clients: each returns what it measured between start() and stop() --------------------------------------------
 
 class Clock:
     def __enter__(self):
@@ -167,7 +167,7 @@ def work(client, what, port, queue, count, size, durable):
     print(json.dumps({"messages": int(count), "confirmed": done, "seconds": clock.wall, "cpu_seconds": clock.cpu}))
 
 
-# --- the comparison ----------------------------------------------------------------------------------------------------
+# --- the comparison ---------------------------------------------------------------------------------------------------
 
 def environment():
     """Both clients in one environment; made once."""
