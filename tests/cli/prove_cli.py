@@ -76,7 +76,8 @@ def flow(proof, broker, ack, cut, arguments, pairs):
     judge(proof, key, "sender", senders, count)
     judge(proof, key, "receiver", receivers, count)
     proof.check(r["left"] == 0, f"{key}: {r['left']} messages left over although acknowledged")
-    enough = proof.pick(2, 20)
+    # by bytes the number of cuts is a matter of luck: half of the connections are cut by what flows in their quiet direction
+    enough = proof.pick(2, 20 if by_time else 10)
     proof.check(r["relay"]["effective"] >= enough, f"{key}: only {r['relay']['effective']} cuts")
     proof.check(total(both, "reattached") > 0, f"{key}: no session was re-attached: proves nothing")
 
@@ -128,7 +129,7 @@ def burst(proof, broker, disk, cut, arguments, pairs, cuts, count):
 
 def flows(proof, broker):
     for ack in ["auto", "individual", "transacted"]:
-        small = {"auto": FLOW_CUTS[3:], "individual": FLOW_CUTS[:1], "transacted": FLOW_CUTS[2:3]}[ack]
+        small = {"auto": FLOW_CUTS[3:], "individual": FLOW_CUTS[:1], "transacted": FLOW_CUTS[3:]}[ack]
         for cut, arguments in proof.pick(small, FLOW_CUTS):
             for pairs in proof.pick([1], [1, 4]):
                 flow(proof, broker, ack, cut, arguments, pairs)
