@@ -90,6 +90,8 @@ static void address_proven(rai_session *s, struct rai_credit *account, bool good
 {
     if (account->proven && !good)
         s->gate_index = s->pendings.head; /* what was thought harmless is no longer */
+    if (!account->proven && good && s->state == RAI_S_OPEN)
+        rai_session_due(s, RAI_DUE_DATA); /* what a send there held back, whichever answer proved it */
     account->proven = good;
 }
 
@@ -103,15 +105,15 @@ static void commit_proven(rai_session *s, bool good)
     }
 }
 
-/* An entry ends by the broker's word: what may be pipelined from now on, and what it held back may be written. */
+/* An entry ends by the broker's word: what may be pipelined from now on, and what it held back may be written. Whether it
+ * held anything back does not show any more, when the answer before it proved it harmless. */
 static void entry_over(rai_session *s, const struct rai_pending *entry, bool good)
 {
-    bool held = rai_entry_may_be_refused(entry);
     if (entry->type == RAI_SESS_SEND && entry->subject != NULL)
         address_proven(s, entry->subject, good);
     else if (entry->type == RAI_SESS_COMMIT)
         commit_proven(s, good);
-    if (held && s->state == RAI_S_OPEN)
+    if (s->state == RAI_S_OPEN && s->log.planned < s->log.end)
         rai_session_due(s, RAI_DUE_DATA);
 }
 
