@@ -86,6 +86,17 @@ class Report:
             show_failed(junit, log_of(name))
         return status == 0
 
+    def program(self, name, command, timeout=1200, **more):
+        """A program that prints its sum as finish() does."""
+        began = time.monotonic()
+        status = self.run(name, command, timeout, **more)
+        counts = count_output(log_of(name).read_text(errors="replace"), status == 0)
+        self.add(*counts)
+        self.line(name, began, sentence(*counts))
+        if status != 0:
+            tail(log_of(name))
+        return status == 0
+
     def finish(self):
         for note in self.notes:
             print(note)

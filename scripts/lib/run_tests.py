@@ -57,10 +57,12 @@ def test_with_broker(report, built):
         report.add(0, 1)
 
 
+def test_bindings(report):
+    for name, program in (("python", "python/run.py"), ("ruby and lua", "run_ruby_lua.py")):
+        report.program(f"package {name}", [sys.executable, ROOT / "tests/bindings" / program])
+
+
 def prove(report):
-    if not any((ROOT / "tests/artemis").glob("prove_*.py")):
-        report.skip("proofs, small", "there are none yet")
-        return
     left = max(BUDGET - report.elapsed() - 30, 60)
     proofs.run_all(report, "prove", small=True, names=[], budget=left)
 
@@ -72,6 +74,7 @@ def main():
     test_without_broker(report, built)
     test_with_broker(report, built)
     if "release" in built:
+        test_bindings(report)
         prove(report)
     return report.finish()
 

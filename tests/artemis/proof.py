@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import sys
 import time
 
@@ -27,6 +28,7 @@ BUILD = ROOT / os.environ.get("REATTACH_BUILD", "build/release")
 
 class Proof:
     def __init__(self, name, title, columns):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)) # so that brokers end with us
         parser = argparse.ArgumentParser(description=title)
         form = parser.add_mutually_exclusive_group()
         form.add_argument("--small", action="store_true", help="a minute or so, part of scripts/test")
