@@ -1,7 +1,6 @@
 """`reattach send` and `reattach receive` as processes through a network that keeps breaking: streams and bursts."""
 import hashlib
 import pathlib
-import signal
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -151,7 +150,6 @@ def own_fingerprint(proof):
 
 
 def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the broker is stopped
     proof = Proof("cli", "The command through a network that keeps breaking", COLUMNS)
     if not pathlib.Path(REATTACH).exists():
         sys.exit("bin/reattach is not built: cmake --build --preset release")
