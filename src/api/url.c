@@ -150,7 +150,8 @@ static int read_login(struct reader *r, struct span login, int number)
     int code = 0;
 
     if (number > 1) {
-        if (login.size == r->login.size && memcmp(login.at, r->login.at, login.size) == 0)
+        bool same = login.size == r->login.size;
+        if (same && (login.size == 0 || memcmp(login.at, r->login.at, login.size) == 0))
             return 0;
         return refuse(r, number, "user and password belong before the first endpoint, all share them");
     }

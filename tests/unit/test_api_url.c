@@ -230,6 +230,7 @@ Test(api_url, user_information__is_decoded)
     cr_assert_str_eq(parsed("tcp://a?user=joe&password=s%26t"), "a 61616 | joe | s&t");
     cr_assert_str_eq(parsed("(tcp://joe:x@a,tcp://joe:x@b)"), "a 61616, b 61616 | joe | x");
     cr_assert_str_eq(parsed("tcp://joe:x@a,b"), "a 61616, b 61616 | joe | x");
+    cr_assert_str_eq(parsed("tcp://a:1,@b:2"), "a 1, b 2"); /* repeats that there is none */
     says("tcp://joe:x@a,joe:y@b", RA_E_URL, "endpoint 2: user and password belong before the first endpoint");
     says("tcp://a#joe:y@b", RA_E_URL, "endpoint 2: user and password belong before the first endpoint");
     says("tcp://joe:%zz@a", RA_E_URL, "a % in the password");
