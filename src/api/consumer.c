@@ -180,10 +180,10 @@ static int force(struct rai_call *call, ra_consumer *consumer, int64_t timeout_m
     }
     code = rai_client_wait_op(call->client, op, until, flags, &call->fault);
     rai_consumer_wait_end(consumer->engine, rai_call_now(call));
-    if (rai_op_outcome(op) == RA_OUTCOME_PENDING)
-        rai_op_abandon(op, rai_call_now(call));
-    else
+    if (rai_op_outcome(op) != RA_OUTCOME_PENDING)
         code = 0; /* however it ended, take() tells what there is */
+    else if (!(flags & RA_WAIT_ASK)) /* else the next call waits for the same answer */
+        rai_op_abandon(op, rai_call_now(call));
     rai_op_unref(op);
     return code;
 }

@@ -397,3 +397,30 @@ ArtemisTest(expiration, in_the_buffer__is_noticed_when_taken)
     kit_close(&k);
     kit_expect_queue(kit_port(), k.queue, 0, 0);
 }
+
+ArtemisTest(consumer, receive_in_slices__asks_only_when_told_to)
+{
+    struct relay *r = kit_relay(kit_port());
+    struct kit k;
+    ra_message *message = NULL;
+    kit_open(&k, relay_port(r), "", RA_SESSION_AUTO_COMMIT);
+    kit_consume(&k, -2);
+    cr_assert_eq(ra_consumer_receive(k.consumer, 20, RA_WAIT_QUIET, &message, NULL), RA_RECEIVED_NONE);
+    relay_delay(r, 400);
+    int64_t began = kit_ms();
+    cr_assert_eq(ra_consumer_receive(k.consumer, 20, RA_WAIT_QUIET, &message, NULL), RA_RECEIVED_NONE);
+    FAILS(RA_E_TIMEOUT, ra_consumer_receive(k.consumer, 20, RA_WAIT_ASK, &message, &err));
+    FAILS(RA_E_TIMEOUT, ra_consumer_receive(k.consumer, 0, RA_WAIT_ASK, &message, &err));
+    cr_assert_lt(kit_ms() - began, 400, "one of them waited for the answer");
+    int rc;
+    while ((rc = ra_consumer_receive(k.consumer, 100, RA_WAIT_ASK, &message, NULL)) == RA_E_TIMEOUT)
+        cr_assert_lt(kit_ms() - began, PATIENCE_MS);
+    cr_assert_eq(rc, RA_RECEIVED_NONE);
+    relay_delay(r, 0);
+    kit_fill(k.producer, 3, 1);
+    GOOD(ra_consumer_receive(k.consumer, PATIENCE_MS, RA_WAIT_ASK, &message, &err));
+    cr_assert_eq(kit_seq(message), 3);
+    ra_message_unref(message);
+    kit_close(&k);
+    relay_stop(r);
+}

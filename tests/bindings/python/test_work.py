@@ -1,4 +1,5 @@
 """Sessions at work: queues, transactions, acknowledgements, batches."""
+import time
 import unittest
 
 import reattach
@@ -75,6 +76,18 @@ class Receiving(Case):
         task = in_thread(lambda: other.send(b"late", durable=True))
         self.assertEqual(consumer.receive(PATIENCE).body, b"late")
         task.value()
+
+    def test_an_answer_slower_than_a_slice__is_waited_for(self):
+        relay = self.relay()
+        _, _, producer, consumer = self.opened(self.connect(relay.port, consumerWindowSize=0))
+        relay.tell("delay 200")
+        self.assertIsNone(consumer.receive(0))
+        producer.send(b"x", durable=True)
+        began = time.monotonic()
+        self.assertEqual(consumer.receive(0).body, b"x")
+        self.assertIsNone(consumer.receive(0.1))
+        self.assertLess(time.monotonic() - began, 10)
+        relay.tell("delay 0")
 
     def test_iteration__ends_when_the_consumer_is_closed(self):
         _, _, producer, consumer = self.opened(self.connect())
