@@ -35,9 +35,18 @@ bool rai_link_unanchored(struct rai_link *l)
     return l->anchor == RAI_ANCHOR_NONE || l->anchor == RAI_ANCHOR_REFUSED;
 }
 
+/* One that was asked for here last and got stuck: the broker may have it here, or still bring it here. */
+static bool has_left_behind(const struct rai_link *l)
+{
+    for (const rai_session *s = l->e->sessions; s != NULL; s = s->next)
+        if (s->state == RAI_S_ADRIFT && s->asked_on == l->id)
+            return true;
+    return false;
+}
+
 void rai_link_part(struct rai_link *l, int64_t now)
 {
-    if (rai_link_unanchored(l)) {
+    if (has_left_behind(l) || rai_link_unanchored(l)) {
         rai_link_doom(l);
         return;
     }

@@ -383,8 +383,10 @@ static void topology(struct rai_link *l, const struct rai_frame *f)
     if (t.exit || l->state != RAI_LINK_GREETING)
         return;
     snprintf(l->node_id, sizeof l->node_id, "%s", t.node_id);
-    /* a broker before 2.18 does not tell its version here; 130 is the newest such one, see also the refusal 108 */
-    l->version = t.version > 0 ? t.version : 130;
+    /* a broker before 2.18 does not tell its version here; 130 is the newest such one, see also the refusal 108, which
+     * may have taught us better */
+    int32_t guess = e->version_known && e->version < 130 ? e->version : 130;
+    l->version = t.version > 0 ? t.version : guess;
     if (l->version > RAI_VERSION)
         l->version = RAI_VERSION;
     l->state = RAI_LINK_UP;

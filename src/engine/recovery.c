@@ -442,10 +442,11 @@ static bool unanswered(const rai_session *s)
     return s->answered_end < s->log.written && has_open_work(s);
 }
 
-/* If the broker closes such a session another one is made, and nobody has lost anything. */
+/* If the broker closes such a session another one is made, and nobody has lost anything. A transaction's commands would be
+ * dropped with it, also those that were never written. */
 static bool at_rest(const rai_session *s)
 {
-    return !unanswered(s) && s->consumers == NULL && !s->work;
+    return !unanswered(s) && s->consumers == NULL && !s->work && (!s->transacted || rai_log_empty(&s->log));
 }
 
 /* Whether the session may be asked for on this link. */
