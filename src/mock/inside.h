@@ -1,0 +1,270 @@
+#ifndef RAI_MOCK_INSIDE_H
+#define RAI_MOCK_INSIDE_H
+
+#include "codec/message.h"
+#include "codec/packets.h"
+#include "mock/mock.h"
+
+/* The mock's own types; nobody else includes this. */
+
+enum { RAI_MOCK_NAME = 256 };
+
+struct rai_mock_session;
+struct rai_mock_queue;
+struct rai_mock_consumer;
+
+/* --- bytes and lists --- */
+
+struct rai_mock_buffer {
+    uint8_t *bytes;
+    size_t at, size, room;
+};
+
+/* A command that waits, what comes of it, or a packet that the client may not have. */
+struct rai_mock_item {
+    struct rai_mock_item *next;
+    size_t weight;     /* done: bytes of the command */
+    uint64_t position; /* done: of the journal, before which it is not complete */
+    bool counted;      /* done */
+    bool closes;       /* done: the session ends with it */
+    bool correlated;   /* an answer with a correlation id: the kind that was seen doubled */
+    size_t size;       /* 0: no answer */
+    uint8_t bytes[];
+};
+
+struct rai_mock_items {
+    struct rai_mock_item *first, *last;
+    uint32_t count;
+};
+
+void *rai_mock_take(size_t size); /* zeroed; never NULL */
+void rai_mock_append(struct rai_mock_buffer *b, const uint8_t *bytes, size_t size);
+void rai_mock_skip(struct rai_mock_buffer *b, size_t size);
+struct rai_mock_item *rai_mock_item_new(const uint8_t *bytes, size_t size);
+void rai_mock_push(struct rai_mock_items *list, struct rai_mock_item *item);
+void rai_mock_pop(struct rai_mock_items *list); /* and frees it */
+void rai_mock_clear(struct rai_mock_items *list);
+
+/* --- links --- */
+
+enum rai_mock_stage {
+    RAI_MOCK_STAYS,
+    RAI_MOCK_ASKED,  /* a REATTACH was read */
+    RAI_MOCK_OFF,    /* its session is off its old link's list */
+    RAI_MOCK_LISTED, /* it is on the new one's */
+};
+
+enum rai_mock_end {
+    RAI_MOCK_ALIVE,
+    RAI_MOCK_BROKEN, /* not noticed so far */
+    RAI_MOCK_TELLS,  /* no session with a window was on it: everybody who listens is told next */
+    RAI_MOCK_OVER
+};
+
+struct rai_mock_link {
+    struct rai_mock_link *next;
+    uint32_t id;
+    struct rai_mock_buffer in, out;
+    bool greeted; /* the preamble came */
+    bool hung_up; /* by us */
+    enum rai_mock_end end;
+    int32_t version; /* 0 until a packet tells */
+    int64_t ttl_us, heard;
+    enum rai_mock_stage stage; /* of the REATTACH under way; nothing else is read meanwhile */
+    char wanted[RAI_MOCK_NAME];
+    int32_t received;
+};
+
+/* --- storage --- */
+
+struct rai_mock_message {
+    int refs;
+    bool durable;
+    int priority;
+    uint64_t id;
+    int routing_type; /* -1: none given */
+    char address[RAI_MOCK_NAME];
+    const uint8_t *body;
+    size_t body_size, blob_size;
+    uint8_t blob[];
+};
+
+/* A message's place in a queue. */
+struct rai_mock_ref {
+    struct rai_mock_ref *prev,
+        *next; /* in the queue, while nobody has it; else next in the consumer's or transaction's list */
+    struct rai_mock_queue *queue;
+    struct rai_mock_message *message;
+    uint64_t order; /* the queue's order */
+    int deliveries;
+};
+
+struct rai_mock_refs {
+    struct rai_mock_ref *first, *last;
+    int count;
+};
+
+struct rai_mock_queue {
+    struct rai_mock_queue *next;
+    char name[RAI_MOCK_NAME], address[RAI_MOCK_NAME];
+    bool durable, temporary;
+    int routing_type;
+    struct rai_mock_refs waiting;
+    int out; /* delivered, or acknowledged in a transaction */
+    int consumers;
+    bool dead; /* deleted */
+};
+
+/* What was changed and is not on disk yet. */
+struct rai_mock_record {
+    struct rai_mock_record *next, *prev;
+    uint64_t position;
+    int64_t at;
+    bool consumed; /* the ref is kept here; else stored */
+    struct rai_mock_ref *ref;
+};
+
+struct rai_mock_rule {
+    struct rai_mock_rule *next;
+    char name[RAI_MOCK_NAME];
+    int32_t code;
+    bool full;
+};
+
+/* --- sessions --- */
+
+struct rai_mock_consumer {
+    struct rai_mock_consumer *next;
+    int64_t id;
+    struct rai_mock_queue *queue;
+    bool browse, unlimited;
+    int64_t credits;
+    uint64_t seen; /* browse: order of the last one */
+    struct rai_mock_refs delivered;
+};
+
+struct rai_mock_sent {
+    struct rai_mock_sent *next;
+    struct rai_mock_message *message;
+};
+
+struct rai_mock_session {
+    struct rai_mock_session *next;
+    char name[RAI_MOCK_NAME];
+    int64_t channel;
+    int32_t version, window;
+    bool auto_sends, auto_acks, started, moving;
+    struct rai_mock_link *link;    /* where its frames come from and go to; NULL: gone */
+    struct rai_mock_link *listed;  /* on whose list it is */
+    struct rai_mock_link *listens; /* whose end it is told of */
+    struct rai_mock_items commands, done, cache;
+    uint32_t counted;  /* number of the last command */
+    uint32_t numbered; /* number of the last packet */
+    int64_t bytes;     /* counted since the last confirmation */
+    struct rai_mock_consumer *consumers;
+    struct rai_mock_sent *sent, *last_sent; /* the transaction */
+    struct rai_mock_refs acked;
+    int32_t doomed; /* code for which the transaction can only be rolled back */
+};
+
+struct rai_mock {
+    struct rai_mock_config config;
+    uint64_t seed;
+    int64_t now, check_at;
+    uint32_t last_link;
+    struct rai_mock_link *links;
+    struct rai_mock_session *sessions;
+    struct rai_mock_queue *queues;
+    struct rai_mock_rule *rules;
+    struct rai_mock_record *journal, *last_record;
+    uint64_t written, synced; /* positions */
+    uint64_t together;        /* position of what the present command writes, 0: nothing yet */
+    int64_t synced_at;        /* when the last record will be */
+    uint64_t last_id, last_order;
+    int64_t stats[RAI_MOCK_STATS];
+};
+
+uint32_t rai_mock_random(rai_mock *m, uint32_t below);
+bool rai_mock_chance(rai_mock *m, int in_100);
+
+/* --- link.c --- */
+void rai_mock_put(rai_mock *m, struct rai_mock_link *l, const uint8_t *frame, size_t size);
+bool rai_mock_turn_of_links(rai_mock *m, uint32_t most);
+int32_t rai_mock_version(const rai_mock *m, const struct rai_mock_link *l); /* by which both sides choose variants */
+
+/* --- session.c --- */
+struct rai_mock_session *rai_mock_session_find(rai_mock *m, const char *name);
+struct rai_mock_session *rai_mock_session_on(const rai_mock *m, const struct rai_mock_link *l, int64_t channel);
+void rai_mock_session_create(rai_mock *m, struct rai_mock_link *l, struct rai_reader r);
+void rai_mock_session_end(rai_mock *m, struct rai_mock_session *s); /* closes and frees it */
+void rai_mock_session_roll_back(rai_mock *m, struct rai_mock_session *s);
+void rai_mock_session_packet(rai_mock *m, struct rai_mock_session *s,
+                             struct rai_mock_item *item); /* numbered; takes it */
+void rai_mock_session_client_has(struct rai_mock_session *s, uint32_t number);
+void rai_mock_session_confirm(rai_mock *m, struct rai_mock_session *s);
+void rai_mock_session_deliver(rai_mock *m, struct rai_mock_session *s);
+bool rai_mock_session_execute(rai_mock *m, struct rai_mock_session *s); /* one command */
+bool rai_mock_session_complete(rai_mock *m, struct rai_mock_session *s,
+                               bool at_once); /* one result; false: none is ready */
+
+/* --- move.c --- */
+void rai_mock_move_begin(rai_mock *m, struct rai_mock_link *l, struct rai_reader r);
+bool rai_mock_move_step(rai_mock *m, struct rai_mock_link *l);
+
+/* --- command.c --- */
+struct rai_mock_call {
+    rai_mock *m;
+    struct rai_mock_session *s;
+    const struct rai_frame *frame;
+    struct rai_reader r;
+    int64_t correlation;
+    bool has_correlation;
+    struct rai_mock_item *answer; /* NULL: none */
+    bool refused;                 /* the answer is an EXCEPTION */
+    bool closes;
+    uint64_t position;
+};
+void rai_mock_call(struct rai_mock_call *c);
+void rai_mock_read_name(struct rai_reader *r, char out[RAI_MOCK_NAME]);  /* sstr */
+void rai_mock_read_nname(struct rai_reader *r, char out[RAI_MOCK_NAME]); /* nsstr */
+
+/* --- answer.c: whole frames --- */
+struct rai_mock_item *rai_mock_say_topology(const rai_mock *m, int32_t version);
+struct rai_mock_item *rai_mock_say_disconnect(const rai_mock *m, int32_t version, int reason);
+struct rai_mock_item *rai_mock_say_created(const rai_mock *m);
+struct rai_mock_item *rai_mock_say_reattached(int32_t last, bool found);
+struct rai_mock_item *rai_mock_say_ping(int64_t ttl_ms);
+struct rai_mock_item *rai_mock_say_null(int64_t channel, int32_t version, int64_t correlation);
+struct rai_mock_item *rai_mock_say_exception(int64_t channel, int32_t code, const char *text,
+                                             const int64_t *correlation);
+struct rai_mock_item *rai_mock_say_confirmed(int64_t channel, uint32_t last);
+struct rai_mock_item *rai_mock_say_queue(int64_t channel, int32_t version, const char *name,
+                                         const struct rai_mock_queue *q);
+struct rai_mock_item *rai_mock_say_binding(const rai_mock *m, int64_t channel, int32_t version, const char *address);
+struct rai_mock_item *rai_mock_say_credits(int64_t channel, int type, int32_t credits, const char *address);
+struct rai_mock_item *rai_mock_say_timeout(int64_t channel);
+struct rai_mock_item *rai_mock_say_delivery(int64_t channel, int64_t consumer, const struct rai_mock_ref *ref);
+struct rai_mock_item *rai_mock_say_marker(int64_t channel, int64_t consumer, uint64_t id, const char *queue,
+                                          int64_t sequence);
+
+/* --- store.c --- */
+struct rai_mock_message *rai_mock_message_new(rai_mock *m, const uint8_t *blob, size_t size); /* NULL: malformed */
+void rai_mock_message_drop(struct rai_mock_message *message);
+struct rai_mock_queue *rai_mock_queue_find(const rai_mock *m, const char *name);
+struct rai_mock_queue *rai_mock_queue_make(rai_mock *m, const char *name, const char *address);
+void rai_mock_queue_delete(rai_mock *m, struct rai_mock_queue *q);
+bool rai_mock_address_exists(const rai_mock *m, const char *address);
+const struct rai_mock_rule *rai_mock_rule_of(const rai_mock *m, const char *name);
+/* Puts it into the queues of its address; a position of the journal, or 0 when there is nothing to wait for. */
+uint64_t rai_mock_store(rai_mock *m, struct rai_mock_message *message);
+uint64_t rai_mock_consume(rai_mock *m, struct rai_mock_ref *ref); /* it is gone for good */
+void rai_mock_give_back(rai_mock *m, struct rai_mock_ref *ref);   /* to its place in the queue */
+void rai_mock_refs_push(struct rai_mock_refs *list, struct rai_mock_ref *ref);
+struct rai_mock_ref *rai_mock_refs_pop(struct rai_mock_refs *list);
+void rai_mock_queue_remove(struct rai_mock_queue *q, struct rai_mock_ref *ref); /* it is handed out */
+void rai_mock_sync(rai_mock *m, uint64_t position);                             /* up to there it is on disk */
+void rai_mock_journal_tick(rai_mock *m);
+void rai_mock_storage_restart(rai_mock *m, bool keep_journal);
+void rai_mock_storage_free(rai_mock *m);
+
+#endif

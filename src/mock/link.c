@@ -1,0 +1,236 @@
+/* Bytes, channels 0 and 1, and the end of a link. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mock/inside.h"
+
+enum { TTL_US = 60000000 };
+
+static struct rai_mock_link *find(const rai_mock *m, uint32_t id)
+{
+    struct rai_mock_link *l = m->links;
+    while (l != NULL && l->id != id)
+        l = l->next;
+    return l;
+}
+
+uint32_t rai_mock_accept(rai_mock *m, int64_t now)
+{
+    struct rai_mock_link *l = rai_mock_take(sizeof *l), **place = &m->links;
+    *l = (struct rai_mock_link){ .id = ++m->last_link, .ttl_us = TTL_US, .heard = now };
+    while (*place != NULL)
+        place = &(*place)->next;
+    *place = l;
+    return l->id;
+}
+
+void rai_mock_input(rai_mock *m, uint32_t link, const uint8_t *bytes, size_t size)
+{
+    struct rai_mock_link *l = find(m, link);
+    if (l != NULL && !l->hung_up)
+        rai_mock_append(&l->in, bytes, size);
+}
+
+void rai_mock_ended(rai_mock *m, uint32_t link)
+{
+    struct rai_mock_link *l = find(m, link);
+    if (l != NULL && l->end == RAI_MOCK_ALIVE)
+        l->end = RAI_MOCK_BROKEN;
+}
+
+const uint8_t *rai_mock_output(rai_mock *m, uint32_t link, size_t *size)
+{
+    const struct rai_mock_link *l = find(m, link);
+    *size = l != NULL ? l->out.size - l->out.at : 0;
+    return *size > 0 ? l->out.bytes + l->out.at : NULL;
+}
+
+void rai_mock_sent(rai_mock *m, uint32_t link, size_t size)
+{
+    struct rai_mock_link *l = find(m, link);
+    if (l != NULL)
+        rai_mock_skip(&l->out, size);
+}
+
+bool rai_mock_is_open(const rai_mock *m, uint32_t link)
+{
+    const struct rai_mock_link *l = find(m, link);
+    return l != NULL && !l->hung_up;
+}
+
+int32_t rai_mock_version(const rai_mock *m, const struct rai_mock_link *l)
+{
+    return l->version < m->config.version ? l->version : m->config.version;
+}
+
+void rai_mock_put(rai_mock *m, struct rai_mock_link *l, const uint8_t *frame, size_t size)
+{
+    struct rai_frame f;
+    size_t need;
+    if (l == NULL || l->end != RAI_MOCK_ALIVE || l->hung_up)
+        return;
+    rai_mock_append(&l->out, frame, size);
+    if (m->config.watch.frame != NULL && rai_frame_next(frame, size, &f, &need) == 1)
+        m->config.watch.frame(m->config.watch.ctx, l->id, false, &f);
+}
+
+static void say(rai_mock *m, struct rai_mock_link *l, struct rai_mock_item *item)
+{
+    rai_mock_put(m, l, item->bytes, item->size);
+    free(item);
+}
+
+void rai_mock_disconnect(rai_mock *m, uint32_t link, int reason)
+{
+    struct rai_mock_link *l = find(m, link);
+    if (l == NULL || l->hung_up)
+        return;
+    rai_mock_confirm_all(m);
+    say(m, l, rai_mock_say_disconnect(m, rai_mock_version(m, l), reason));
+    l->hung_up = true;
+    l->end = RAI_MOCK_BROKEN;
+}
+
+/* --- frames --- */
+
+static void on_ping(rai_mock *m, struct rai_mock_link *l, struct rai_reader r)
+{
+    int64_t ttl = rai_get_i64(&r);
+    l->ttl_us = ttl < 0 ? -1 : ttl * 1000;
+    say(m, l, rai_mock_say_ping(ttl));
+}
+
+static void on_subscribe(rai_mock *m, struct rai_mock_link *l, struct rai_reader r)
+{
+    rai_get_bool(&r); /* cluster connection */
+    l->version = rai_get_i32(&r);
+    say(m, l, rai_mock_say_topology(m, rai_mock_version(m, l)));
+}
+
+static void on_session_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_frame *f)
+{
+    struct rai_mock_session *s = rai_mock_session_on(m, l, f->channel);
+    struct rai_reader r = f->body;
+    if (s == NULL)
+        m->stats[RAI_MOCK_FRAMES_DROPPED]++; /* it lives on another link now, or nowhere */
+    else if (f->type == RAI_PACKETS_CONFIRMED)
+        rai_mock_session_client_has(s, (uint32_t)rai_get_i32(&r));
+    else
+        rai_mock_push(&s->commands, rai_mock_item_new(f->bytes, f->size));
+}
+
+static void on_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_frame *f)
+{
+    if (m->config.watch.frame != NULL)
+        m->config.watch.frame(m->config.watch.ctx, l->id, true, f);
+    l->heard = m->now;
+    switch (f->type) {
+    case RAI_PING:
+        on_ping(m, l, f->body);
+        break;
+    case RAI_SUBSCRIBE_TOPOLOGY_V2:
+        on_subscribe(m, l, f->body);
+        break;
+    case RAI_CREATESESSION:
+    case RAI_CREATESESSION_V2:
+        rai_mock_session_create(m, l, f->body);
+        break;
+    case RAI_REATTACH_SESSION:
+        rai_mock_move_begin(m, l, f->body);
+        break;
+    default:
+        on_session_frame(m, l, f);
+    }
+}
+
+static void hang_up(struct rai_mock_link *l)
+{
+    l->hung_up = true;
+    if (l->end == RAI_MOCK_ALIVE)
+        l->end = RAI_MOCK_BROKEN;
+}
+
+static bool read_preamble(struct rai_mock_link *l)
+{
+    if (l->in.size - l->in.at < RAI_PREAMBLE_SIZE)
+        return false;
+    if (memcmp(l->in.bytes + l->in.at, RAI_PREAMBLE, RAI_PREAMBLE_SIZE) != 0) {
+        hang_up(l);
+        return false;
+    }
+    rai_mock_skip(&l->in, RAI_PREAMBLE_SIZE);
+    l->greeted = true;
+    return true;
+}
+
+/* One frame; false: there is none, or a REATTACH is under way and the link's thread with it. */
+static bool read_one(rai_mock *m, struct rai_mock_link *l)
+{
+    struct rai_frame f;
+    size_t need;
+    if (l->hung_up || l->stage != RAI_MOCK_STAYS || (!l->greeted && !read_preamble(l)))
+        return false;
+    int found = rai_frame_next(l->in.bytes + l->in.at, l->in.size - l->in.at, &f, &need);
+    if (found < 0)
+        hang_up(l);
+    if (found <= 0)
+        return false;
+    rai_mock_skip(&l->in, f.size);
+    on_frame(m, l, &f); /* the bytes stay where they are until more arrive */
+    return true;
+}
+
+/* --- the end of a link --- */
+
+static bool keeps_sessions(const rai_mock *m, const struct rai_mock_link *l)
+{
+    for (const struct rai_mock_session *s = m->sessions; s != NULL; s = s->next)
+        if (s->listed == l && s->window > 0)
+            return true;
+    return false;
+}
+
+/* Who is told closes, also a session that is just moving here or away. */
+static void tell_listeners(rai_mock *m, const struct rai_mock_link *l)
+{
+    struct rai_mock_session *next;
+    for (struct rai_mock_session *s = m->sessions; s != NULL; s = next) {
+        next = s->next;
+        if (s->listens != l)
+            continue;
+        m->stats[RAI_MOCK_CLOSED_IN_MOVE] += s->window > 0;
+        rai_mock_session_end(m, s);
+    }
+}
+
+/* First a look at the list, then, some time later, the telling. */
+static bool end_step(rai_mock *m, struct rai_mock_link *l)
+{
+    switch (l->end) {
+    case RAI_MOCK_BROKEN:
+        l->end = keeps_sessions(m, l) ? RAI_MOCK_OVER : RAI_MOCK_TELLS;
+        return true;
+    case RAI_MOCK_TELLS:
+        l->end = RAI_MOCK_OVER;
+        tell_listeners(m, l);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool rai_mock_turn_of_links(rai_mock *m, uint32_t most)
+{
+    bool any = false;
+    for (struct rai_mock_link *l = m->links; l != NULL; l = l->next) {
+        uint32_t n = most == 0 ? UINT32_MAX : rai_mock_random(m, most + 1);
+        while (n-- > 0 && read_one(m, l))
+            any = true;
+        if (most == 0 || rai_mock_chance(m, 50))
+            any |= rai_mock_move_step(m, l);
+        if (most == 0 || rai_mock_chance(m, 30))
+            any |= end_step(m, l);
+    }
+    return any;
+}

@@ -1,0 +1,114 @@
+#ifndef RAI_MOCK_MOCK_H
+#define RAI_MOCK_MOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/frame.h"
+
+/*
+ * A broker without I/O. Bytes that arrived and "it is now t" go in; bytes to send and "wake me at t" come out. What a
+ * real broker leaves to its threads (which link is read next, how far a session gets before another one's turn, when a
+ * sync ends) is left to chance here, and all chance comes from the seed: the same calls give the same bytes.
+ *
+ * Time is in microseconds on a clock that never goes back. Out of memory ends the program: this is a tool for tests,
+ * and it does not take its memory from where those tests make it scarce.
+ */
+typedef struct rai_mock rai_mock;
+
+/* What is told of each message, where a queue of its address is concerned. */
+enum rai_mock_news {
+    RAI_MOCK_STORED = 1, /* it is in the queue */
+    RAI_MOCK_CONSUMED,   /* acknowledged, or expired */
+    RAI_MOCK_LOST,       /* a restart came before it was on disk */
+    RAI_MOCK_RETURNED,   /* the same of its acknowledgement: it is in the queue again */
+    RAI_MOCK_GIVEN_BACK, /* delivered, or acknowledged in a transaction, and in the queue again */
+    RAI_MOCK_BAD_ACK     /* an acknowledgement of what was not delivered; without a body */
+};
+
+struct rai_mock_watch {
+    void *ctx;
+    void (*news)(void *ctx, enum rai_mock_news what, const uint8_t *body, size_t size);       /* may be NULL */
+    void (*frame)(void *ctx, uint32_t link, bool from_client, const struct rai_frame *frame); /* may be NULL */
+};
+
+struct rai_mock_config {
+    uint64_t seed;
+    int32_t version;     /* 129..136 */
+    const char *node_id; /* borrowed */
+    int64_t sync_us;     /* the longest that a sync takes */
+    int lost_answers;    /* in 100: of those that could come while a session moves, these do */
+    int doubled_answers; /* in 100: of those that are sent again after a move */
+    int64_t check_us;    /* so often are confirmations flushed and silent links looked for; 0: 2 seconds */
+    struct rai_mock_watch watch;
+};
+
+rai_mock *rai_mock_new(const struct rai_mock_config *config);
+void rai_mock_free(rai_mock *m); /* NULL is fine */
+
+/* --- links --- */
+
+uint32_t rai_mock_accept(rai_mock *m, int64_t now); /* ids are never reused */
+void rai_mock_input(rai_mock *m, uint32_t link, const uint8_t *bytes, size_t size);
+/* The peer has ended the link. What arrived before may still be read, and the end is noticed some time later. */
+void rai_mock_ended(rai_mock *m, uint32_t link);
+/* What is to be sent; valid until the next call. */
+const uint8_t *rai_mock_output(rai_mock *m, uint32_t link, size_t *size);
+void rai_mock_sent(rai_mock *m, uint32_t link, size_t size);
+bool rai_mock_is_open(const rai_mock *m, uint32_t link); /* false: the broker has hung up, or never knew it */
+
+/* --- work and time --- */
+
+/* Does some of what there is to do: on each link and in each session up to `most` steps, by chance; 0: all of it.
+ * Returns whether anything was done. */
+bool rai_mock_turn(rai_mock *m, uint32_t most, int64_t now);
+int64_t rai_mock_deadline(const rai_mock *m); /* INT64_MAX: none */
+void rai_mock_confirm_all(rai_mock *m);       /* PACKETS_CONFIRMED for everybody, as the check does */
+
+/* --- faults --- */
+
+/* All links and sessions are gone, as is what was not on disk; keep_journal false: the rest as well. */
+void rai_mock_restart(rai_mock *m, bool keep_journal);
+void rai_mock_disconnect(rai_mock *m, uint32_t link,
+                         int reason); /* DISCONNECT of the link's version, then it hangs up */
+/* Requests about this address or queue are refused with a code (0: no longer). */
+void rai_mock_refuse(rai_mock *m, const char *name, int32_t code);
+/* Requests for an address's credits are answered with FAIL_CREDITS and its sends with 210, as long as it is full. */
+void rai_mock_fill(rai_mock *m, const char *address, bool full);
+void rai_mock_set_sync(rai_mock *m, int64_t longest_us);
+
+/* --- what there is --- */
+
+void rai_mock_add_queue(rai_mock *m, const char *queue, const char *address, bool durable);
+/* A message as if a program had sent it there. */
+void rai_mock_add_message(rai_mock *m, const char *address, const uint8_t *body, size_t size);
+/* -1: there is no such queue. What is delivered and not acknowledged is counted. */
+int64_t rai_mock_queue_messages(const rai_mock *m, const char *queue);
+/* The bodies in a queue, in its order. */
+void rai_mock_each_message(const rai_mock *m, const char *queue,
+                           void (*visit)(void *ctx, const uint8_t *body, size_t size), void *ctx);
+
+struct rai_mock_count {
+    uint32_t commands; /* number of the last command counted, as the wire has it */
+    uint32_t packets;  /* number of the last packet sent to the client */
+    bool found;
+};
+struct rai_mock_count rai_mock_session_count(const rai_mock *m, const char *session);
+int rai_mock_sessions(const rai_mock *m);
+
+enum rai_mock_stat {
+    RAI_MOCK_REATTACHES = 1,
+    RAI_MOCK_REFUSED_REATTACHES,
+    RAI_MOCK_UNCOUNTED_AT_REATTACH, /* commands that a first count left out */
+    RAI_MOCK_ANSWERS_LOST,
+    RAI_MOCK_ANSWERS_DOUBLED,
+    RAI_MOCK_EXCEPTIONS,
+    RAI_MOCK_FRAMES_DROPPED, /* of a session that had moved away */
+    RAI_MOCK_CLOSED_IN_MOVE, /* sessions that were told of a link's end while they moved */
+    RAI_MOCK_EXPIRED_SESSIONS,
+    RAI_MOCK_STATS
+};
+int64_t rai_mock_stat(const rai_mock *m, enum rai_mock_stat id);
+
+#endif
