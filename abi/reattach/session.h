@@ -220,7 +220,8 @@ RA_API int ra_session_create_address_begin(ra_session *session, const char *addr
 
 /* Creates a queue, and its address if there is none. address NULL: the queue's name. routing_type:
  * RA_ROUTING_...; flags: RA_QUEUE_... added up. filter (may be NULL): only messages that match it come into
- * the queue. A temporary queue lives as long as the session and is created again when the session is.
+ * the queue. A temporary queue lives until its connection is closed, or the broker gives the session up, and
+ * is created again when the session is.
  *
  * Thread:  any thread, not inside a listener
  * Blocks:  up to callTimeout

@@ -24,7 +24,7 @@ FULL_BUDGET = 6 * 3600 # seconds for one proof in its long form
 
 def drivers(kind, names):
     found = {path.stem.removeprefix(f"{kind}_"): path
-             for path in sorted((ROOT / "tests").glob(f"*/{kind}_*.py"), key=lambda path: path.stem)}
+             for path in sorted((ROOT / "tests").rglob(f"{kind}_*.py"), key=lambda path: path.stem)}
     unknown = [name for name in names if name not in found]
     if unknown:
         sys.exit(f"unknown: {', '.join(unknown)}; there are: {', '.join(found) or 'none'}")
@@ -85,7 +85,7 @@ def main(kind, *arguments):
         sys.exit(f"usage: {kind} [--small] [NAME...]")
     report = Report()
     if not drivers(kind, names):
-        sys.exit(f"there is no tests/*/{kind}_*.py yet")
+        sys.exit(f"there is no tests/{kind}_*.py yet")
     if not (report.step("configure release", ["cmake", "--preset", "release"])
             and report.step("build release", ["cmake", "--build", "--preset", "release"])):
         return report.finish()
