@@ -305,3 +305,19 @@ Test(engine_consumer, its_close_is_not_cancelled_by_a_deadline)
     OP(p, op, "confirmed");
     peer_free(p);
 }
+
+/* Without a buffer the credit of the last piece comes back when the message is taken. */
+Test(engine_consumer, a_large_message_without_a_window_keeps_its_last_credit_until_it_is_taken)
+{
+    struct peer *p = peer_new();
+    rai_consumer *c = consumer(p, peer_open(p), 0);
+    ra_message *m;
+    rai_consumer_wait_begin(c, p->now);
+    PLAY(p, "1> 10 CREDITS 0 1", "1< 10 LARGE 0 1 3000", "1> 10 CREDITS 0 69", "1< 10 CHUNK 0 3000 last", "1>");
+    m = rai_consumer_take(c, 0, p->now);
+    cr_assert_not_null(m);
+    cr_assert_eq(m->body_size, 3000);
+    rai_message_unref(m);
+    rai_consumer_wait_end(c, p->now);
+    peer_free(p);
+}

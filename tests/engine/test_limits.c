@@ -270,3 +270,64 @@ Test(engine_limits, sessions_with_much_to_write_take_turns)
     cr_assert_str_eq(turns, "0 0 1 1 2 2 0 0 1 1 2 2 0 0 1 1 2 2 0 0 1 1 2 2 ");
     peer_free(p);
 }
+
+/* --- silence --- */
+
+/* A third of the TTL would be shorter than the time between two PINGs. */
+Test(engine_limits, a_short_ttl_allows_for_one_and_a_half_periods_of_silence)
+{
+    struct peer *p = peer_new();
+    p->config.connection_ttl = 6000;
+    p->config.check_period = 3000;
+    peer_open(p);
+    PLAY(p, "wait 4499");
+    cr_assert(p->links[1].up);
+    PLAY(p, "wait 1", "1 gone");
+    EVENTS(p, "disconnected; retrying 1 0");
+    peer_free(p);
+}
+
+/* --- many outcomes --- */
+
+/* Ranges that nobody reads fill up, tagged sends wait, and reading makes room and says so. */
+Test(engine_limits, unread_outcomes_stop_tagged_sends_until_they_are_read)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_producer *producer = peer_producer(p, s);
+    struct rai_event event;
+    struct rai_fault fault;
+    ra_message m = { .refs = 1 };
+    int rc = RA_OK;
+    uint64_t tag = 0;
+    char answer[32];
+    PLAY(p, "1> 10 PRODUCER 1");
+    while (rc == RA_OK && tag < 10 * RAI_OUTCOMES_MAX) {
+        tag += 2; /* not neighbours: each is a range of its own */
+        rc = rai_producer_send(producer, "a", &m, RAI_SEND_TAGGED, tag, p->now, NULL, &fault);
+        if (rc != RA_OK)
+            break;
+        peer_pump(p, 1, SIZE_MAX);
+        snprintf(answer, sizeof answer, "10 OK %lld", (long long)s->correlation);
+        uint8_t frame[64];
+        peer_input(p, 1, frame, peer_compose(p, answer, frame));
+        if (tag % 1000 == 0) {
+            snprintf(answer, sizeof answer, "10 CONFIRMED %lld", (long long)s->correlation);
+            peer_input(p, 1, frame, peer_compose(p, answer, frame));
+        }
+        p->links[1].out_size = p->links[1].read = p->links[1].seen = 0;
+    }
+    cr_assert_eq(rc, RA_E_WOULD_BLOCK);
+    cr_assert_not_null(strstr(fault.text, "outcomes"));
+    cr_assert_not(rai_producer_writable(producer));
+    bool told = false;
+    for (uint64_t read = 0; rai_engine_next_event(p->e, &event);) {
+        told = told || event.kind == RA_EVENT_WRITABLE;
+        read += event.kind == RA_EVENT_SEND_OUTCOME ? event.last - event.first + 1 : 0;
+        cr_assert_leq(read, tag / 2);
+    }
+    cr_assert(told);
+    cr_assert(rai_producer_writable(producer));
+    cr_assert_eq(rai_producer_send(producer, "a", &m, RAI_SEND_TAGGED, tag, p->now, NULL, &fault), RA_OK);
+    peer_free(p);
+}

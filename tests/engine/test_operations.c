@@ -274,3 +274,34 @@ Test(engine_operations, an_aborted_session_is_closed_on_the_broker)
     EVENTS(p, "");
     peer_free(p);
 }
+
+Test(engine_operations, what_a_released_session_had_to_tell_is_not_told)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p), *other = peer_session(p, false);
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_producer *producer = peer_producer(p, s);
+    rai_op *op, *same;
+    PLAY(p, "1> 10 PRODUCER 1");
+    rai_producer *its = peer_producer(p, other);
+    PLAY(p, "1> 11 PRODUCER 1");
+    peer_send(p, producer, "x", 1);
+    PLAY(p, "1> 10 SEND x 1", "1< 10 OK 1");
+    peer_send(p, its, "y", 2);
+    PLAY(p, "1> 11 SEND y 1", "1< 11 OK 1");
+    cr_assert_eq(rai_session_query_queue(s, "q", p->now, &op, NULL), 0);
+    PLAY(p, "1> 10 QUERY q");
+    cr_assert_eq(rai_session_query_queue(other, "q", p->now, &same, NULL), 0);
+    PLAY(p, "1> 11 QUERY q");
+    rai_op_abandon(same, p->now);
+    rai_op_abandon(op, p->now);
+    PLAY(p, "1< 11 QUEUE q", "1< 10 QUEUE q");
+    rai_op_abandon(op, p->now); /* it has ended: nothing to give up */
+    OP(p, op, "confirmed");
+    OP(p, same, "confirmed");
+    rai_producer_release(producer, p->now);
+    rai_session_release(s, p->now);
+    EVENTS(p, "operation confirmed; sends 2-2 confirmed");
+    PLAY(p, "1> 10 UNPRODUCER 1", "1> 10 CLOSE", "1< 10 OK");
+    peer_free(p);
+}

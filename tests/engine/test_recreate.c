@@ -1,5 +1,7 @@
 #include "support/test.h"
 
+#include <stdio.h>
+
 #include "peer.h"
 
 #define GREET(n)    #n "> PING", #n "> SUBSCRIBE 136"
@@ -225,5 +227,43 @@ Test(engine_recreate, without_a_window_nothing_is_asked_for)
     peer_open(p);
     PLAY(p, "1 cut", "dial", GREET(2), TOPOLOGY(2), "2> CREATE 10 v136", "2< CREATED 136");
     EVENTS(p, "disconnected; retrying 1 0; recreated 0 0");
+    peer_free(p);
+}
+
+/* --- a broker of another version --- */
+
+static rai_producer *older(struct peer *p, int version)
+{
+    rai_session *s;
+    char topology[32], create[32], created[32];
+    rai_producer *producer = proven(p, &s);
+    PLAY(p, "1 cut");
+    peer_send(p, producer, "b", 2);
+    peer_send(p, producer, "f", 0);
+    snprintf(topology, sizeof topology, "2< TOPOLOGY %d other", version);
+    snprintf(create, sizeof create, "2> CREATE 10 v%d", version);
+    snprintf(created, sizeof created, "2< CREATED %d", version);
+    PLAY(p, "dial", GREET(2), "2> REATTACH 10 0", topology, "2< REFUSED", create, created);
+    p->version = version;
+    return producer;
+}
+
+Test(engine_recreate, what_goes_on_to_an_older_broker_is_written_in_its_form)
+{
+    struct peer *p = peer_new();
+    rai_producer *producer = older(p, 131);
+    PLAY(p, "2> 10 SEND b 2", "2> 10 SEND f", "2< 10 OK 2");
+    EVENTS(p, "disconnected; retrying 1 0; recreated 0 2 elsewhere; sends 2-2 confirmed");
+    peer_send(p, producer, "c", 3);
+    PLAY(p, "2> 10 SEND c 3", "2< 10 OK 3");
+    peer_free(p);
+}
+
+Test(engine_recreate, a_broker_without_correlations_cannot_take_over_what_waits_for_one)
+{
+    struct peer *p = peer_new();
+    older(p, 129);
+    EVENTS(p, "disconnected; retrying 1 0; recreated 0 0 elsewhere; sends 2-2 not done");
+    PLAY(p, "2>");
     peer_free(p);
 }

@@ -22,7 +22,7 @@ struct scene {
     struct peer *p;
     struct model m;
     rai_session *s, *t;
-    rai_producer *producer, *other;
+    rai_producer *producer, *other, *made;
     rai_consumer *c, *browser;
     rai_op *ops[OPS];
     int op_count, sends;
@@ -99,6 +99,9 @@ static void open_things(struct scene *x)
     keep(x, &op);
     if (x->t != NULL)
         rai_producer_open(x->t, NULL, x->p->now, &x->other, &op, NULL);
+    keep(x, &op);
+    if (x->t != NULL && x->p->config.route_check == RAI_ROUTE_CREATE)
+        rai_producer_open(x->t, "nowhere", x->p->now, &x->made, &op, NULL);
     keep(x, &op);
     if (x->s != NULL)
         rai_consumer_open(x->s, "q", NULL, false, 300, &x->c, x->p->now, &x->c, &op, NULL);
@@ -230,7 +233,7 @@ static bool end_trouble(struct scene *x)
 static void configure(struct scene *x)
 {
     struct rai_config *config = &x->p->config;
-    config->route_check = RAI_ROUTE_VERIFY;
+    config->route_check = x->scenario == CREDITS || x->scenario == CUT_TWICE ? RAI_ROUTE_CREATE : RAI_ROUTE_VERIFY;
     config->initial_connect_attempts = -1;
     config->max_retry_interval = 1000;
     config->producer_window = x->scenario == CREDITS ? 400 : -1;
@@ -305,6 +308,8 @@ static bool run(enum scenario scenario, enum trouble trouble, long n)
         rai_consumer_release(x.c, x.p->now);
     if (x.producer != NULL)
         rai_producer_release(x.producer, x.p->now);
+    if (x.made != NULL)
+        rai_producer_release(x.made, x.p->now);
     if (x.s != NULL)
         rai_session_release(x.s, x.p->now);
     turns(&x, 50);
