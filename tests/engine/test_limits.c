@@ -142,8 +142,7 @@ static struct scene set_scene(void)
     x.c = peer_consumer(x.p, x.s, "q", 1000, &x.op);
     cr_assert_eq(rai_session_start(x.s, x.p->now, NULL), RA_OK);
     PLAY(x.p, "1> 11 PRODUCER 1", "1> 11 CONSUMER 0 q", "1< 11 QUEUE q", "1> 11 START", "1> 11 CREDITS 0 1000",
-         "1< 11 MSG 0 1 a",
-         "1< 11 CONFIRMED 3");
+         "1< 11 MSG 0 1 a", "1< 11 CONFIRMED 3");
     OP(x.p, x.op, "confirmed");
     x.op = NULL;
     peer_take(x.p, __FILE__, __LINE__, x.c, "a", &x.m);
