@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -17,21 +18,27 @@ import sys
 from report import ROOT, Report
 
 ROOMS = ["src/codec", "src/engine"]
-TESTS = ["unit", "engine", "sim"] # rooms of tests; one that does not exist yet is left out
+TESTS = ["unit", "engine"] # rooms of tests
 LINES, BRANCHES = 95, 85 # per cent
+REASONS = ROOT / "docs/proofs/coverage.md"
 
 
 class Source:
     def __init__(self):
         self.lines = {}    # number -> times executed
+        self.function = {} # number -> its function
         self.branches = {} # (number, place in the line) -> times taken
 
     def add(self, lines):
         for line in lines:
             number = line["line_number"]
             self.lines[number] = self.lines.get(number, 0) + line["count"]
+            self.function[number] = line.get("function_name", "")
             for i, branch in enumerate(line["branches"]):
                 self.branches[number, i] = self.branches.get((number, i), 0) + branch["count"]
+
+    def missed_lines(self):
+        return sorted(number for number, count in self.lines.items() if count == 0)
 
     def missed_branches(self):
         """Of lines that were executed: number -> (taken, all)."""
@@ -61,11 +68,19 @@ def share(done, total):
 
 
 def show_missed(path, source, with_branches):
-    for number in sorted(number for number, count in source.lines.items() if count == 0):
-        print(f"{path}:{number}: never executed")
+    for number in source.missed_lines():
+        print(f"{path}:{number}: never executed ({source.function[number]})")
     if with_branches:
         for number, (done, total) in source.missed_branches().items():
             print(f"{path}:{number}: {done} of {total} branches taken")
+
+
+def show_unexplained(sources):
+    """Functions with lines that are never executed, and that the page of reasons does not name."""
+    known = set(re.findall(r"`(\w+)`", REASONS.read_text())) if REASONS.exists() else set()
+    for path, source in sorted(sources.items()):
+        for function in sorted({source.function[number] for number in source.missed_lines()} - known):
+            print(f"{path}: what is not covered in {function} has no reason in {REASONS.relative_to(ROOT)}")
 
 
 def check_room(room, sources, report):
@@ -84,7 +99,7 @@ def build_and_run(report, build):
     configure = ["cmake", "-S", ".", "-B", build, "-G", "Ninja", "-D", "CMAKE_C_COMPILER=gcc",
                  "-D", "CMAKE_BUILD_TYPE=Debug", "-D", "CMAKE_C_FLAGS=--coverage -O0", "-D", "REATTACH_COMMAND=OFF",
                  "-D", "REATTACH_EXAMPLES=OFF"]
-    targets = [f"tests_{room}" for room in TESTS if any((ROOT / "tests" / room).glob("test_*.c"))]
+    targets = [f"tests_{room}" for room in TESTS]
     if not report.step("configure coverage", configure):
         return False
     for stale in build.rglob("*.gcda"):
@@ -104,10 +119,11 @@ def main():
     report = Report()
     if not arguments.no_run and not build_and_run(report, build):
         return report.finish()
-    sources = read_counts(build)
+    sources = {path: source for path, source in read_counts(build).items()
+               if path.startswith(tuple(room + "/" for room in ROOMS))}
     for path, source in sorted(sources.items()):
-        if path.startswith(tuple(room + "/" for room in ROOMS)):
-            show_missed(path, source, not arguments.no_branches)
+        show_missed(path, source, not arguments.no_branches)
+    show_unexplained(sources)
     for room in ROOMS:
         check_room(room, sources, report)
     return report.finish()
