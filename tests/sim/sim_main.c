@@ -6,10 +6,12 @@
  * ones are lossy: the broker restarts, and outcomes have to tell the truth. The first violation ends the program with
  * the command that shows it again.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "work.h"
@@ -138,6 +140,21 @@ static void report(const struct totals *t, double seconds)
            (double)t->scenarios / seconds, (double)t->virtual_us / 3.6e9, (double)t->virtual_us / 3.6e9 / seconds);
 }
 
+/* A crash is a violation, too: the seed has to be told. */
+static char present[64];
+
+static void on_crash(int signal)
+{
+    ssize_t written = write(STDERR_FILENO, present, strlen(present));
+    (void)written;
+    _exit(128 + signal);
+}
+
+static void remember(uint64_t seed)
+{
+    snprintf(present, sizeof present, "seed %llu, at 0 s: a crash\n", (unsigned long long)seed);
+}
+
 static double seconds_now(void)
 {
     struct timespec t;
@@ -178,9 +195,13 @@ int main(int argc, char **argv)
         else
             return usage(argv[0]);
     }
+    signal(SIGSEGV, on_crash);
+    signal(SIGABRT, on_crash);
     double start = seconds_now();
-    for (unsigned long long seed = from; seed < from + seeds; seed++)
+    for (unsigned long long seed = from; seed < from + seeds; seed++) {
+        remember(seed);
         scenario(seed, &choice, &totals);
+    }
     report(&totals, seconds_now() - start);
     return 0;
 }

@@ -392,6 +392,23 @@ static void fill_session(struct work *r, int id)
     note(r, RA_OK, op, WORK_REQUEST, id)->expected = RA_OUTCOME_CONFIRMED;
 }
 
+static bool sessions_open(const struct work *r)
+{
+    for (int i = 0; i < r->session_count; i++)
+        if (r->sessions[i].s->state != RAI_S_OPEN)
+            return false;
+    return true;
+}
+
+static void await_sessions(struct work *r)
+{
+    while (!sessions_open(r)) {
+        if (!world_turn(&r->w, 0))
+            world_pass(&r->w, world_deadline(&r->w));
+        work_listen(r);
+    }
+}
+
 void work_begin(struct work *r)
 {
     rai_mock_add_queue(r->w.m, "in", "in", true);
@@ -409,8 +426,7 @@ void work_begin(struct work *r)
     open_session(r, chance(r, 40), true);
     if (chance(r, 30))
         open_session(r, chance(r, 40), true);
-    while (world_turn(&r->w, 0)) /* until they are open */
-        ;
+    await_sessions(r);
     for (int i = 0; i < r->session_count; i++)
         fill_session(r, i);
 }
@@ -651,6 +667,14 @@ void work_check(struct work *r)
     check_queue(r);
     check_ops(r);
     check_numbers(r);
+}
+
+int work_commands(const struct work *r)
+{
+    int n = 0;
+    for (int i = 0; i < r->session_count; i++)
+        n += (int)rai_mock_session_count(r->w.m, r->sessions[i].s->name).commands + 1;
+    return n;
 }
 
 void work_free(struct work *r)

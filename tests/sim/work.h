@@ -61,7 +61,6 @@ struct work {
     bool down, ever_down; /* as events tell */
     bool ending;
     int64_t reattached, recreated;
-    int stop_turns; /* of the script, if there is one */
 };
 
 void work_watch(struct work *r, struct rai_mock_config *mock); /* before world_start() */
@@ -71,6 +70,7 @@ void work_listen(struct work *r); /* events and operations: after each step */
 /* Nothing goes wrong any more: everything has to end soon. */
 void work_quiesce(struct work *r);
 void work_check(struct work *r);
+int work_commands(const struct work *r); /* that the broker counted, of all sessions */
 void work_free(struct work *r);
 
 #endif

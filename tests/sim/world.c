@@ -72,7 +72,8 @@ void world_init(struct world *w, uint64_t seed, struct rai_mock_config *mock)
     w->seed = seed;
     w->state = seed * UINT64_C(2862933555777941757) + 3037000493;
     w->now = 1000000;
-    w->up_limit = w->down_limit = UINT64_MAX;
+    for (int i = 0; i < WORLD_LIMITS; i++)
+        w->limits[i] = (struct world_limit){ UINT64_MAX, UINT64_MAX, false };
     w->replay = "";
     w->endpoint = (struct rai_endpoint){ .host = "broker", .port = 61616 };
     w->config = (struct rai_config){ .endpoints = &w->endpoint,
@@ -174,7 +175,7 @@ static bool dial(struct world *w)
         w->links = take(w, w->links, w->link_room * sizeof(struct world_link *));
     }
     struct world_link *l = take(w, NULL, sizeof *l);
-    *l = (struct world_link){ .engine = request.link, .mock = rai_mock_accept(w->m, w->now) };
+    *l = (struct world_link){ .engine = request.link, .mock = rai_mock_accept(w->m, w->now), .number = w->dialed++ };
     w->links[w->link_count++] = l;
     rai_engine_dialed(w->e, request.link, w->now);
     return true;
@@ -213,11 +214,18 @@ static void lost(struct world *w, struct world_link *l)
 
 /* --- what moves --- */
 
-static size_t limit_of(const struct world *w, const struct world_link *l, uint64_t limit, uint64_t total, size_t amount)
+static const struct world_limit *limit_of(const struct world *w, const struct world_link *l)
 {
-    if (limit == UINT64_MAX || l->engine != w->limited)
+    static const struct world_limit none = { UINT64_MAX, UINT64_MAX, false };
+    return l->number < WORLD_LIMITS ? &w->limits[l->number] : &none;
+}
+
+static size_t at_most(uint64_t limit, uint64_t total, size_t amount)
+{
+    if (limit == UINT64_MAX)
         return amount;
-    return limit - total < amount ? (size_t)(limit - total) : amount;
+    uint64_t left = limit > total ? limit - total : 0;
+    return left < amount ? (size_t)left : amount;
 }
 
 /* From the engine into the network. */
@@ -226,7 +234,8 @@ static bool move_out(struct world *w, struct world_link *l, size_t amount)
     struct iovec pieces[RAI_PLAN_PIECES];
     bool any = false;
     int n;
-    amount = limit_of(w, l, w->up_limit, l->up.total, amount);
+    if (!limit_of(w, l)->overshoot)
+        amount = at_most(limit_of(w, l)->up, l->up.total, amount);
     while (amount > 0 && l->engine != 0 &&
            (n = rai_engine_output(w->e, l->engine, pieces, RAI_PLAN_PIECES, w->now)) > 0) {
         size_t now = 0;
@@ -266,7 +275,7 @@ static bool move_back(struct world *w, struct world_link *l, size_t amount)
     }
     uint64_t given = l->down.total - waiting(&l->down);
     size_t part = waiting(&l->down) < amount ? waiting(&l->down) : amount;
-    part = limit_of(w, l, w->down_limit, given, part);
+    part = at_most(limit_of(w, l)->down, given, part);
     if (part == 0)
         return false;
     while (part > 0 && l->engine != 0) {
@@ -289,14 +298,24 @@ static size_t amount_of(struct world *w, uint32_t amount)
     return amount == 0 ? SIZE_MAX : world_random(w, amount + 1);
 }
 
+/* Of what was written only so much arrives. */
+static void cut_overshoot(struct world *w, struct world_link *l)
+{
+    const struct world_limit *limit = limit_of(w, l);
+    if (limit->overshoot && l->up.total > limit->up) {
+        l->up.size -= (size_t)(l->up.total - limit->up);
+        l->up.total = limit->up;
+    }
+}
+
 static void check_limits(struct world *w, struct world_link *l)
 {
-    if (l->engine == 0 || l->engine != w->limited)
-        return;
+    const struct world_limit *limit = limit_of(w, l);
     uint64_t given = l->down.total - waiting(&l->down);
-    if (l->up.total < w->up_limit && given < w->down_limit)
+    if (l->number < WORLD_LIMITS)
+        w->moved[l->number] = (struct world_limit){ .up = l->up.total, .down = given };
+    if (l->engine == 0 || (l->up.total < limit->up && given < limit->down))
         return;
-    w->limited = UINT32_MAX;
     w->cuts++;
     l->tell_mock = true;
     lost(w, l);
@@ -312,6 +331,7 @@ bool world_turn(struct world *w, uint32_t amount)
         if (l->silent || l->stalled)
             continue;
         any |= move_out(w, l, amount_of(w, amount));
+        cut_overshoot(w, l);
         any |= move_in(w, l, amount_of(w, amount));
         check_limits(w, l);
     }

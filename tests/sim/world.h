@@ -22,8 +22,16 @@ struct world_bytes {
     uint64_t total; /* ever put in */
 };
 
+/* A link is reset when so many bytes have been moved; UINT64_MAX: never. */
+struct world_limit {
+    uint64_t up, down;
+    bool overshoot; /* more was written than the bytes that arrive */
+};
+enum { WORLD_LIMITS = 6 };
+
 struct world_link {
     uint32_t engine, mock; /* ids; 0: that side has done with it */
+    size_t number;         /* of its dial, from 0 */
     bool silent;
     bool stalled;   /* nothing moves for now */
     bool tell_mock; /* of the end, when `up` is empty */
@@ -41,10 +49,11 @@ struct world {
     struct rai_endpoint endpoint;
     struct world_link **links;
     size_t link_count, link_room;
-    bool unreachable;              /* connections are refused */
-    bool shut;                     /* the engine is to have no more links */
-    uint64_t up_limit, down_limit; /* the first link is reset when so many bytes have been moved; UINT64_MAX */
-    uint32_t limited;              /* engine's id of the link that the limits are about */
+    bool unreachable;                        /* connections are refused */
+    bool shut;                               /* the engine is to have no more links */
+    struct world_limit limits[WORLD_LIMITS]; /* of the first links, in order of their dials */
+    size_t dialed;
+    struct world_limit moved[WORLD_LIMITS]; /* so far */
     int cuts;
 };
 
