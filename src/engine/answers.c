@@ -95,13 +95,15 @@ static void address_proven(rai_session *s, struct rai_credit *account, bool good
     account->proven = good;
 }
 
-static void commit_proven(rai_session *s, bool good)
+/* Only for what it covers: sends of the next transaction may be out already. */
+static void commit_proven(rai_session *s, const struct rai_pending *commit, bool good)
 {
     s->commits_proven = good;
     for (struct rai_credit *account = s->credits; account != NULL; account = account->next) {
-        if (account->in_transaction)
-            address_proven(s, account, good);
-        account->in_transaction = false;
+        if (account->commit == 0 || account->commit > commit->end)
+            continue;
+        address_proven(s, account, good);
+        account->commit = 0;
     }
 }
 
@@ -112,7 +114,7 @@ static void entry_over(rai_session *s, const struct rai_pending *entry, bool goo
     if (entry->type == RAI_SESS_SEND && entry->subject != NULL)
         address_proven(s, entry->subject, good);
     else if (entry->type == RAI_SESS_COMMIT)
-        commit_proven(s, good);
+        commit_proven(s, entry, good);
     if (s->state == RAI_S_OPEN && s->log.planned < s->log.end)
         rai_session_due(s, RAI_DUE_DATA);
 }

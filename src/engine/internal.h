@@ -165,6 +165,7 @@ struct rai_credit {
     bool full;                 /* the broker said the address is full */
     bool proven;               /* the last answer to a send there was good: more of them may be pipelined */
     bool in_transaction;       /* got sends in the present transaction */
+    uint64_t commit;           /* log offset behind the commit that covers its sends; 0: none is under way */
     int users;                 /* producers bound to it */
     size_t address_size;
     char address[];

@@ -481,6 +481,15 @@ static int refuse_commit(rai_session *s, rai_op **op_out, struct rai_fault *faul
     return ended_op(s, RA_OUTCOME_NOT_DONE, &why, op_out, fault);
 }
 
+static void cover_accounts(rai_session *s, uint64_t commit_end)
+{
+    for (struct rai_credit *account = s->credits; account != NULL; account = account->next) {
+        if (account->in_transaction)
+            account->commit = commit_end;
+        account->in_transaction = false;
+    }
+}
+
 /* A transaction in which nothing is new is as good as the one before. */
 static bool may_be_refused(const rai_session *s)
 {
@@ -515,6 +524,7 @@ int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_
     rai_op_hand_out(op, op_out);
     if (correlation != RAI_NO_CORRELATION)
         s->correlation = correlation;
+    cover_accounts(s, s->log.end);
     s->work = false;
     return RA_OK;
 }

@@ -67,8 +67,8 @@ Test(engine_numbering, nothing_follows_a_command_that_may_be_refused)
     peer_free(p);
 }
 
-/* The commit's answer takes the address for good while a send there is still waited for: what that one held back goes on. */
-Test(engine_numbering, what_was_held_back_follows_when_a_commit_proves_the_address)
+/* A commit's answer says nothing of what was sent behind it: that may still be refused, and nothing follows it. */
+Test(engine_numbering, a_commit_proves_no_address_of_the_next_transaction)
 {
     struct peer *p = peer_new();
     peer_open(p);
@@ -82,9 +82,28 @@ Test(engine_numbering, what_was_held_back_follows_when_a_commit_proves_the_addre
     cr_assert_eq(rai_session_commit(s, p->now, &second, NULL), 0);
     peer_send(p, producer, "y", 1);
     peer_send(p, producer, "z", 2);
-    PLAY(p, "1> 11 COMMIT 2", "1> 11 SEND y 3", "1>", "1< 11 OK 2", "1< 11 OK 3", "1> 11 SEND z 4",
+    PLAY(p, "1> 11 COMMIT 2", "1> 11 SEND y 3", "1>", "1< 11 OK 2", "1>", "1< 11 OK 3", "1> 11 SEND z 4", "1>",
          "1< 11 OK 4");
     OP(p, second, "confirmed");
     EVENTS(p, "sends 1-2 confirmed");
+    peer_free(p);
+}
+
+/* Two sends to one address wait for their commit; it proves the address, and both transactions go on. */
+Test(engine_numbering, a_commit_proves_the_addresses_it_covers)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_producer *producer = peer_producer(p, s);
+    rai_op *op;
+    peer_send(p, producer, "x", 0);
+    cr_assert_eq(rai_session_commit(s, p->now, &op, NULL), 0);
+    peer_send(p, producer, "y", 1);
+    peer_send(p, producer, "z", 2);
+    PLAY(p, "1> 11 PRODUCER 1", "1> 11 SEND x", "1> 11 COMMIT 1", "1>", "1< 11 OK 1", "1> 11 SEND y 2",
+         "1> 11 SEND z 3", "1>");
+    OP(p, op, "confirmed");
     peer_free(p);
 }
