@@ -452,6 +452,8 @@ static int log_rollback(rai_session *s, rai_op **op_out, struct rai_fault *fault
     s->rollbacks++;
     s->epoch++; /* what was delivered so far comes again */
     s->work = s->rollback_only = false;
+    for (struct rai_credit *account = s->credits; account != NULL; account = account->next)
+        account->in_transaction = false; /* the next commit says nothing about them */
     return RA_OK;
 }
 
