@@ -97,7 +97,7 @@ void rai_mock_disconnect(rai_mock *m, uint32_t link, int reason)
 static void on_ping(rai_mock *m, struct rai_mock_link *l, struct rai_reader r)
 {
     int64_t ttl = rai_get_i64(&r);
-    l->ttl_us = ttl < 0 ? -1 : ttl * 1000;
+    l->ttl_us = ttl < 0 || ttl > INT64_MAX / 1000 ? -1 : ttl * 1000;
     say(m, l, rai_mock_say_ping(ttl));
 }
 

@@ -97,6 +97,17 @@ def engine():
         yield bytes([i % 10, i]) + generator.randbytes(20 + 2 * i)
 
 
+def mock():
+    """Record 0: a frame with a header of ours; see fuzz_mock.c."""
+    for data in golden():
+        if is_frame(data):
+            for channel in (0, 1, 2):
+                yield bytes([0, 0, 0, data[4], channel, min(len(data) - 13, 255)]) + data[13:268]
+    generator = random.Random(1)
+    for i in range(100):
+        yield bytes([i]) + generator.randbytes(20 + 4 * i)
+
+
 def recovery():
     generator = random.Random(1)
     for size in (20, 60, 200, 600, 1500) * 4:

@@ -1,0 +1,233 @@
+/*
+ * The broker in a box and a client that says anything. Input: one byte for the configuration, then records of one byte
+ * what happens, and what that needs. The mock never crashes or leaks, and what it says are frames.
+ */
+#include <string.h>
+
+#include "codec/message.h"
+#include "codec/packets.h"
+#include "fuzz.h"
+#include "mock/mock.h"
+
+enum { LINKS = 4, FRAME = 2048 };
+
+struct scene {
+    rai_mock *m;
+    struct fuzz_input in;
+    int64_t now;
+    uint32_t links[LINKS];
+    bool torn[LINKS]; /* a part of a frame was taken */
+};
+
+/* What was said is taken; while only whole frames were, it begins with one, and nothing else ever comes. */
+static void listen(struct scene *x, int which, size_t most)
+{
+    size_t size, need, at = 0;
+    struct rai_frame frame;
+    const uint8_t *bytes = rai_mock_output(x->m, x->links[which], &size);
+    int rc = 1;
+    while (at < size && !x->torn[which] && (rc = rai_frame_next(bytes + at, size - at, &frame, &need)) == 1)
+        at += frame.size;
+    FUZZ_CHECK(rc >= 0);
+    if (most < size && most != at)
+        x->torn[which] = true;
+    rai_mock_sent(x->m, x->links[which], x->torn[which] ? (most < size ? most : size) : at);
+}
+
+static void say(struct scene *x, uint32_t link, const uint8_t *bytes, size_t size)
+{
+    rai_mock_input(x->m, link, bytes, size);
+}
+
+static void framed(struct scene *x, uint32_t link)
+{
+    static const int64_t channels[] = { 10, 0, 1, 11, INT64_C(1) << 40, 99, -1, INT64_MAX };
+    uint8_t type = fuzz_byte(&x->in), where = fuzz_byte(&x->in), length = fuzz_byte(&x->in), frame[512];
+    size_t size;
+    const uint8_t *body = fuzz_bytes(&x->in, length, &size);
+    struct rai_writer w = { frame, 0 };
+    rai_put_header(&w, (int8_t)type, channels[where % 8], RAI_FRAME_HEADER + size);
+    memcpy(frame + RAI_FRAME_HEADER, body, size);
+    say(x, link, frame, RAI_FRAME_HEADER + size);
+}
+
+/* A request as our engine writes it, with the numbers and names of the input. */
+static void put_request(struct rai_writer *w, size_t size, uint8_t what, int64_t channel, uint8_t n)
+{
+    static const char *const names[] = { "q", "a", "nowhere", "" };
+    const char *name = names[n % 4];
+    struct rai_create_session session = { .name = name, .channel = channel, .version = 136, .window = n };
+    struct rai_create_consumer consumer = { .id = n % 8, .queue = name, .browse = n & 64, .respond = true };
+    struct rai_create_queue queue = { .address = names[n / 4 % 4],
+                                      .queue = name,
+                                      .respond = true,
+                                      .durable = n & 64,
+                                      .routing_type = n % 3 - 1,
+                                      .max_consumers = -1 };
+    struct rai_send send = { .address = name, .respond = n & 64, .correlation = n, .routing_type = n % 3 - 1 };
+    ra_message m = { .refs = 1, .body = (const uint8_t *)"body", .body_size = 4, .durable = n & 128 };
+    session.auto_commit_sends = session.auto_commit_acks = n & 64;
+    switch (what % 20) {
+    case 0:
+        rai_put_ping(w, size, n * 1000);
+        break;
+    case 1:
+        rai_put_subscribe_topology(w, size, 129 + n % 10);
+        break;
+    case 2:
+        rai_put_create_session(w, size, &session);
+        break;
+    case 3:
+        rai_put_reattach(w, size, name, (int8_t)n);
+        break;
+    case 4:
+    case 5:
+        rai_put_send(w, size, channel, 136, &m, &send);
+        break;
+    case 6:
+        rai_put_create_consumer(w, size, channel, 136, &consumer);
+        break;
+    case 7:
+        rai_put_flow_token(w, size, channel, n % 8, n & 8 ? -1 : n * 100);
+        break;
+    case 8:
+        rai_put_acknowledge(w, size, channel, n % 8, n / 8, n & 1, n & 2);
+        break;
+    case 9:
+        rai_put_commit(w, size, channel, 136, n);
+        break;
+    case 10:
+        rai_put_rollback(w, size, channel, n & 1);
+        break;
+    case 11:
+        rai_put_create_queue(w, size, channel, &queue);
+        break;
+    case 12:
+        rai_put_delete_queue(w, size, channel, name);
+        break;
+    case 13:
+        rai_put_queue_query(w, size, channel, name);
+        break;
+    case 14:
+        rai_put_binding_query(w, size, channel, name);
+        break;
+    case 15:
+        rai_put_consumer_close(w, size, channel, n % 8);
+        break;
+    case 16:
+        rai_put_force_delivery(w, size, channel, n % 8, n);
+        break;
+    case 17:
+        rai_put_request_credits(w, size, channel, n * 100, name);
+        break;
+    case 18:
+        rai_put_packets_confirmed(w, size, channel, (int8_t)n);
+        break;
+    default:
+        rai_put_simple(w, size, n & 1 ? RAI_SESS_START : n & 2 ? RAI_SESS_STOP : RAI_SESS_CLOSE, channel);
+    }
+}
+
+static void request(struct scene *x, uint32_t link, uint8_t what, int64_t channel, uint8_t n)
+{
+    uint8_t frame[FRAME];
+    struct rai_writer count = { NULL, 0 };
+    put_request(&count, 0, what, channel, n);
+    FUZZ_CHECK(count.size <= sizeof frame);
+    struct rai_writer w = { frame, 0 };
+    put_request(&w, count.size, what, channel, n);
+    say(x, link, frame, count.size);
+}
+
+static void fault(struct scene *x, uint32_t link)
+{
+    uint8_t what = fuzz_byte(&x->in), n = fuzz_byte(&x->in);
+    switch (what % 6) {
+    case 0:
+        rai_mock_restart(x->m, n & 1);
+        break;
+    case 1:
+        rai_mock_disconnect(x->m, link, n % 7 - 1);
+        break;
+    case 2:
+        rai_mock_refuse(x->m, n & 1 ? "q" : "a", n / 2);
+        break;
+    case 3:
+        rai_mock_fill(x->m, n & 1 ? "q" : "a", n & 2);
+        break;
+    case 4:
+        rai_mock_add_message(x->m, n & 1 ? "q" : "a", (const uint8_t *)"added", 5);
+        break;
+    default:
+        rai_mock_confirm_all(x->m);
+    }
+}
+
+static void one_record(struct scene *x)
+{
+    uint8_t kind = fuzz_byte(&x->in), which = fuzz_byte(&x->in), n;
+    uint32_t *link = &x->links[which % LINKS];
+    size_t size;
+    const uint8_t *bytes;
+    switch (kind % 10) {
+    case 0:
+        framed(x, *link);
+        break;
+    case 1:
+        bytes = fuzz_bytes(&x->in, which / 4, &size);
+        say(x, *link, bytes, size);
+        break;
+    case 2:
+    case 3:
+    case 4:
+        n = fuzz_byte(&x->in);
+        request(x, *link, fuzz_byte(&x->in), 10 + which / 4 % 2, n);
+        break;
+    case 5:
+        rai_mock_turn(x->m, which / 4, x->now);
+        break;
+    case 6:
+        x->now += (int64_t)1000 << which % 17;
+        rai_mock_turn(x->m, 0, x->now);
+        break;
+    case 7:
+        listen(x, which % LINKS, which & 128 ? SIZE_MAX : which / 4);
+        break;
+    case 8:
+        rai_mock_ended(x->m, *link);
+        *link = rai_mock_accept(x->m, x->now);
+        x->torn[which % LINKS] = false;
+        if (which & 64)
+            say(x, *link, (const uint8_t *)RAI_PREAMBLE, RAI_PREAMBLE_SIZE);
+        break;
+    default:
+        fault(x, *link);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct scene x = { .in = { bytes, bytes + size }, .now = 1000000 };
+    uint8_t bits = fuzz_byte(&x.in);
+    struct rai_mock_config config = { .seed = bits,
+                                      .version = 129 + bits % 8,
+                                      .node_id = "node",
+                                      .sync_us = 20000,
+                                      .lost_answers = bits & 8 ? 30 : 0,
+                                      .doubled_answers = bits & 16 ? 30 : 0 };
+    x.m = rai_mock_new(&config);
+    rai_mock_add_queue(x.m, "q", "a", true);
+    for (int i = 0; i < LINKS; i++)
+        x.links[i] = rai_mock_accept(x.m, x.now);
+    for (int i = 0; i < 2; i++) {
+        say(&x, x.links[i], (const uint8_t *)RAI_PREAMBLE, RAI_PREAMBLE_SIZE);
+        request(&x, x.links[i], 1, 0, 7);
+        request(&x, x.links[i], 2, 10 + i, (uint8_t)(64 * i));
+    }
+    rai_mock_turn(x.m, 0, x.now);
+    while (fuzz_left(&x.in) > 0)
+        one_record(&x);
+    rai_mock_turn(x.m, 0, x.now + 1000000);
+    rai_mock_free(x.m);
+    return 0;
+}
