@@ -1,5 +1,5 @@
 /*
- * Exhaustive cuts: sim_cuts [--script S] [--pairs STRIDE] [--only FIRST SECOND]
+ * Exhaustive cuts: sim_cuts [--script S] [--step N] [--pairs STRIDE] [--only FIRST SECOND]
  *
  * A script is the work of one seed, some at a time, without any trouble. It is run once to see how many bytes go each
  * way on its link; then again for every byte, with a reset there: of the engine's bytes so many were written (up), so
@@ -92,15 +92,15 @@ static long cut_again(const char *program, uint64_t script, struct cut first, co
     return tried;
 }
 
-static void all_cuts(const char *program, uint64_t script, uint64_t stride)
+static void all_cuts(const char *program, uint64_t script, uint64_t step, uint64_t stride)
 {
     struct result plain = run(program, script, none, 1, none, false);
     for (int kind = 0; kind < KINDS; kind++) {
         long tried = 0, pairs = 0;
-        for (uint64_t at = 1; at <= bytes_of(&plain, 0, kind); at++, tried++) {
+        for (uint64_t at = 1; at <= bytes_of(&plain, 0, kind); at += step, tried++) {
             struct cut cut = { kind, at };
             struct result once = run(program, script, cut, 1, none, false);
-            if (stride > 0 && at % stride == 0)
+            if (stride > 0 && at % stride < step)
                 pairs += cut_again(program, script, cut, &once, stride < 20 ? 1 : stride / 20);
         }
         printf("script %" PRIu64 ", %d commands: %-9s %6ld offsets, %6ld pairs, 0 violations\n", script, plain.commands,
@@ -123,17 +123,20 @@ static bool parse_cut(const char *text, struct cut *out)
 
 static int usage(const char *program)
 {
-    fprintf(stderr, "usage: %s [--script S] [--pairs STRIDE] [--only KIND:OFFSET LINK:KIND:OFFSET]\n", program);
+    fprintf(stderr, "usage: %s [--script S] [--step N] [--pairs STRIDE] [--only KIND:OFFSET LINK:KIND:OFFSET]\n",
+            program);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t script = 0, stride = 0;
+    uint64_t script = 0, step = 1, stride = 0;
     for (int i = 1; i < argc; i++) {
         struct cut first, second;
         if (strcmp(argv[i], "--script") == 0 && i + 1 < argc) {
             script = strtoull(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--step") == 0 && i + 1 < argc) {
+            step = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--pairs") == 0 && i + 1 < argc) {
             stride = strtoull(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--only") == 0 && i + 2 < argc) {
@@ -146,9 +149,11 @@ int main(int argc, char **argv)
             return usage(argv[0]);
         }
     }
+    if (step == 0)
+        return usage(argv[0]);
     if (script > 0)
-        all_cuts(argv[0], script, stride);
+        all_cuts(argv[0], script, step, stride);
     for (uint64_t each = 1; script == 0 && each <= 2; each++)
-        all_cuts(argv[0], each, stride);
+        all_cuts(argv[0], each, step, stride);
     return 0;
 }
