@@ -27,7 +27,7 @@ static void configure(struct work *r, struct rai_mock_config *mock)
 {
     static const int32_t windows[] = { 1, 100, 1000, 65536 };
     struct world *w = &r->w;
-    w->config.confirmation_window = windows[world_random(w, 4)];
+    w->config.confirmation_window = r->lossy && world_chance(w, 100) ? -1 : windows[world_random(w, 4)];
     w->config.ack_batch_size = world_chance(w, 500) ? 0 : 200;
     w->config.producer_window = world_chance(w, 500) ? -1 : 600;
     mock->version = world_chance(w, 600) ? RAI_VERSION : RAI_VERSION_MIN + (int)world_random(w, 8);
@@ -120,7 +120,7 @@ static void scenario(uint64_t seed, const struct choice *choice, struct totals *
     work_quiesce(&r);
     work_check(&r);
     count_up(totals, &r);
-    r.ending = true;
+    work_close(&r);
     work_free(&r);
     world_free(&r.w);
     if (rai_alloc_count() != before)

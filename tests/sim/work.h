@@ -36,7 +36,8 @@ struct work_consumer {
 
 struct work_session {
     rai_session *s;
-    bool transacted, consumes, starts;
+    bool transacted, consumes;
+    bool recreated; /* ever: a transaction that was open then is rolled back */
     rai_producer *producer;
     bool bound; /* the producer has an address */
     struct work_consumer consumers[WORK_CONSUMERS];
@@ -70,6 +71,7 @@ void work_listen(struct work *r); /* events and operations: after each step */
 /* Nothing goes wrong any more: everything has to end soon. */
 void work_quiesce(struct work *r);
 void work_check(struct work *r);
+void work_close(struct work *r);         /* in good order: nothing of it may stay on the broker */
 int work_commands(const struct work *r); /* that the broker counted, of all sessions */
 void work_free(struct work *r);
 
