@@ -28,6 +28,7 @@ missing_build() {
 }
 
 missing_checks() {
+    have patch || echo patch
     have clang || echo clang
     # clang without its run-time library only fails at the first link of a sanitized program
     { have clang && [ -e "$(clang -print-runtime-dir 2> /dev/null)/libclang_rt.asan-$(uname -m).a" ]; } ||
