@@ -255,6 +255,13 @@ int64_t kit_message_count(ra_session *session, const char *queue)
     return count;
 }
 
+void kit_await_count(ra_session *session, const char *queue, int64_t count)
+{
+    int64_t until = kit_ms() + PATIENCE_MS, now;
+    while ((now = kit_message_count(session, queue)) != count)
+        cr_assert_lt(kit_ms(), until, "%s holds %lld messages, not %lld", queue, (long long)now, (long long)count);
+}
+
 /* --- events --- */
 
 ra_event *kit_await_event(ra_connection *connection, int kind)

@@ -111,6 +111,8 @@ void kit_expect(ra_consumer *consumer, int32_t seq, bool acknowledge);
 /* Empties the queue over a connection of its own: exactly seq first to first + count - 1, in this order, each once. */
 void kit_expect_queue(uint16_t port, const char *queue, int32_t first, int32_t count);
 int64_t kit_message_count(ra_session *session, const char *queue); /* what a query says */
+/* The broker counts a message when it has put it in line, a moment after it has taken it. */
+void kit_await_count(ra_session *session, const char *queue, int64_t count);
 
 /* Polled events (ra_connection_subscribe first): waits for the next one of this kind, throws others away. Yours. */
 ra_event *kit_await_event(ra_connection *connection, int kind);

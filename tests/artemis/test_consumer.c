@@ -175,7 +175,7 @@ ArtemisTest(consumer_filter, chooses_by_property)
         kit_expect(k.consumer, seq, true);
     cr_assert_null(kit_receive(k.consumer, 0));
     GOOD(ra_session_flush(k.session, PATIENCE_MS, &err));
-    cr_assert_eq(kit_message_count(k.session, k.queue), 7);
+    kit_await_count(k.session, k.queue, 7);
     kit_close(&k);
 }
 
@@ -275,9 +275,9 @@ ArtemisTest(acknowledge, in_batches__is_sent_by_a_flush)
     kit_consume(&k, -2);
     for (int32_t seq = 0; seq < 5; seq++)
         kit_expect(k.consumer, seq, true);
-    cr_assert_eq(kit_message_count(k.session, k.queue), 5, "they were sent one by one");
+    kit_await_count(k.session, k.queue, 5);
     GOOD(ra_session_flush(k.session, PATIENCE_MS, &err));
-    cr_assert_eq(kit_message_count(k.session, k.queue), 0);
+    kit_await_count(k.session, k.queue, 0);
     kit_close(&k);
 }
 
@@ -308,7 +308,7 @@ ArtemisTest(acknowledge, blocking__has_happened_when_it_returns)
     ra_session *witness = kit_session(other, RA_SESSION_AUTO_COMMIT);
     for (int32_t seq = 0; seq < 3; seq++) {
         kit_expect(k.consumer, seq, true);
-        cr_assert_eq(kit_message_count(witness, k.queue), 2 - seq);
+        kit_await_count(witness, k.queue, 2 - seq);
     }
     ra_session_free(witness);
     GOOD(ra_connection_close(other, PATIENCE_MS, NULL, NULL, &err));
@@ -335,7 +335,7 @@ ArtemisTest(acknowledge, begun__is_confirmed_by_its_operation)
     ra_operation_free(second);
     ra_operation_free(again);
     drop(m, 2);
-    cr_assert_eq(kit_message_count(k.session, k.queue), 0);
+    kit_await_count(k.session, k.queue, 0);
     kit_close(&k);
 }
 

@@ -174,7 +174,7 @@ ArtemisTest(listener, that_sends__sends)
         GOOD(ra_session_flush(k.session, PATIENCE_MS, &err));
     }
     cr_assert_eq(h.code, 0, "%s", ra_error_code_name(h.code));
-    cr_assert_eq(kit_message_count(k.session, k.queue), 4);
+    kit_await_count(k.session, k.queue, 4);
     end(&k, &h, r);
 }
 

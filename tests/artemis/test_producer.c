@@ -12,7 +12,7 @@ ArtemisTest(producer, blocking_send__is_in_the_queue_when_it_returns)
     kit_open(&k, kit_port(), "", RA_SESSION_AUTO_COMMIT);
     for (int32_t seq = 0; seq < 5; seq++) {
         kit_send(k.producer, seq, 1);
-        cr_assert_eq(kit_message_count(k.session, k.queue), seq + 1);
+        kit_await_count(k.session, k.queue, seq + 1);
     }
     cr_assert_eq(ra_session_unsettled(k.session), 0);
     cr_assert_eq(kit_stat(k.connection, RA_STAT_SENT), 5);
@@ -116,7 +116,7 @@ ArtemisTest(producer, forgotten_sends__are_settled_by_a_flush)
         ra_message_unref(message);
     }
     GOOD(ra_session_flush(k.session, PATIENCE_MS, &err));
-    cr_assert_eq(kit_message_count(k.session, k.queue), 100);
+    kit_await_count(k.session, k.queue, 100);
     kit_close(&k);
     kit_expect_queue(kit_port(), k.queue, 0, 100);
 }
