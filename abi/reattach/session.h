@@ -134,14 +134,14 @@ RA_API int ra_session_start(ra_session *session, ra_error **err);
 RA_API int ra_session_stop(ra_session *session, ra_error **err);
 
 /* Transactions: everything sent and acknowledged since the last one takes effect, or does not; a rollback has
- * the messages delivered again. After RA_E_ROLLED_BACK (the connection was lost in a transaction) begin it
- * anew. Not for auto-commit sessions.
+ * the messages delivered again. After RA_E_ROLLED_BACK (the session was recreated in a transaction), or the
+ * error with which the broker refused some of it, begin it anew. Not for auto-commit sessions.
  *
  * Thread:  any thread, not inside a listener
  * Blocks:  up to callTimeout
  * Owns:    nothing
- * Errors:  RA_E_ROLLED_BACK, RA_E_STATE, RA_E_DUPLICATE_ID, RA_E_TIMEOUT, RA_E_INTERRUPTED,
- *          RA_E_IN_LISTENER, RA_E_CLOSED
+ * Errors:  RA_E_ROLLED_BACK, RA_E_STATE, RA_E_DUPLICATE_ID, RA_E_SECURITY, RA_E_ADDRESS_FULL, RA_E_REJECTED,
+ *          RA_E_TIMEOUT, RA_E_INTERRUPTED, RA_E_IN_LISTENER, RA_E_CLOSED
  * Since:   1.0
  */
 RA_API int ra_session_commit(ra_session *session, ra_error **err);
@@ -390,8 +390,8 @@ RA_API int32_t ra_producer_send_many(ra_producer *producer, const char *address,
 RA_API int ra_producer_send_begin(ra_producer *producer, const char *address, ra_message *message,
                                   ra_operation **operation_out, ra_error **err);
 
-/* Sends one message and asks for no answer: whether it came in is not told. ra_session_flush() waits for it,
- * and closing the session counts what was not done or is unknown.
+/* Sends one message whose outcome is not told. ra_session_flush() waits for it, and closing the session counts
+ * what was not done or is unknown. In a transaction a refusal of it has the commit rejected.
  *
  * Thread:  any thread
  * Blocks:  no

@@ -23,12 +23,25 @@ static void count_for_close(rai_session *s, const struct rai_pending *entry, int
     s->not_done += outcome == RA_OUTCOME_NOT_DONE;
 }
 
+/* A fire-and-forget send that asked all the same: see rai_producer_send(). */
+static bool is_forgotten(const struct rai_pending *entry)
+{
+    return entry->type == RAI_SESS_SEND && !entry->tagged && entry->as.op == NULL;
+}
+
 void rai_entry_end(rai_session *s, struct rai_pending *entry, int outcome, const struct rai_fault *fault)
 {
+    struct rai_fault why;
     if (entry->ended)
         return;
     entry->ended = true;
+    if (entry->doomed && outcome == RA_OUTCOME_CONFIRMED) {
+        rai_fault_set(&why, RA_E_ROLLED_BACK, "the broker refused a send of the transaction, so it was rolled back");
+        outcome = RA_OUTCOME_REJECTED;
+        fault = &why;
+    }
     count_for_close(s, entry, outcome);
+    s->forgets -= is_forgotten(entry);
     if (entry->tagged) {
         rai_outcome_push(s, entry->as.tag, outcome, fault);
     } else if (entry->as.op != NULL) {
@@ -80,7 +93,7 @@ static void rolled_back(rai_session *s)
 
 bool rai_entry_may_be_refused(const struct rai_pending *entry)
 {
-    if (entry->correlation == RAI_NO_CORRELATION || entry->risky)
+    if (entry->correlation == RAI_NO_CORRELATION || entry->risky || entry->doomed)
         return true;
     const struct rai_credit *account = entry->subject;
     return entry->type == RAI_SESS_SEND && account != NULL && !account->proven;
@@ -90,21 +103,7 @@ static void address_proven(rai_session *s, struct rai_credit *account, bool good
 {
     if (account->proven && !good)
         s->gate_index = s->pendings.head; /* what was thought harmless is no longer */
-    if (!account->proven && good && s->state == RAI_S_OPEN)
-        rai_session_due(s, RAI_DUE_DATA); /* what a send there held back, whichever answer proved it */
     account->proven = good;
-}
-
-/* Only for what it covers: sends of the next transaction may be out already. */
-static void commit_proven(rai_session *s, const struct rai_pending *commit, bool good)
-{
-    s->commits_proven = good;
-    for (struct rai_credit *account = s->credits; account != NULL; account = account->next) {
-        if (account->commit == 0 || account->commit > commit->end)
-            continue;
-        address_proven(s, account, good);
-        account->commit = 0;
-    }
 }
 
 /* An entry ends by the broker's word: what may be pipelined from now on, and what it held back may be written. Whether it
@@ -114,7 +113,7 @@ static void entry_over(rai_session *s, const struct rai_pending *entry, bool goo
     if (entry->type == RAI_SESS_SEND && entry->subject != NULL)
         address_proven(s, entry->subject, good);
     else if (entry->type == RAI_SESS_COMMIT)
-        commit_proven(s, entry, good);
+        s->commits_proven = good;
     if (s->state == RAI_S_OPEN && s->log.planned < s->log.end)
         rai_session_due(s, RAI_DUE_DATA);
 }
@@ -197,7 +196,7 @@ void rai_entry_good(rai_session *s, struct rai_pending *entry, const struct rai_
     }
     if (done.ended)
         return;
-    entry_over(s, &done, true);
+    entry_over(s, &done, !done.doomed);
     follow_up(s, &done, frame);
     /* a consumer's close or a query may have been handed its result: only now does the waiter hear of it */
     entry = rai_pendings_by_offset(&s->pendings, done.offset);
@@ -272,6 +271,7 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
         if (structural || !rai_entry_cancel(s, entry))
             return;
         s->work = s->work || entry->work;
+        s->doomed = s->doomed || entry->doomed;
         rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, fault);
         rai_session_check_writable(s);
         return;
@@ -488,6 +488,21 @@ static const char *name_of(const struct rai_pending *entry)
     return !entry->tagged && entry->as.op != NULL ? entry->as.op->name : NULL;
 }
 
+/* The broker will roll the transaction of this send back when its commit comes, and begin another one. If that answer is
+ * lost, the commit is written again and succeeds with nothing in it: its good answer must not be taken for what it says. */
+static void doom_commit(rai_session *s, uint64_t send)
+{
+    for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
+        struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
+        bool ends = entry->type == RAI_SESS_COMMIT || entry->type == RAI_SESS_ROLLBACK;
+        if (entry->offset < send || !ends || rai_log_is_hole(&s->log, entry->offset))
+            continue;
+        entry->doomed = entry->type == RAI_SESS_COMMIT;
+        return;
+    }
+    s->doomed = true;
+}
+
 static bool rejected(rai_session *s, struct rai_pending *entry, int32_t code, const char *text)
 {
     struct rai_fault why;
@@ -500,6 +515,8 @@ static bool rejected(rai_session *s, struct rai_pending *entry, int32_t code, co
         rai_session_lose(s, &why); /* without the hole every later number would be wrong */
         return true;
     }
+    if (s->transacted && entry->type == RAI_SESS_SEND)
+        doom_commit(s, entry->offset);
     rai_entry_bad(s, entry, RA_OUTCOME_REJECTED, &why);
     rai_session_check_writable(s);
     return true;

@@ -164,8 +164,6 @@ struct rai_credit {
     int32_t balance, arriving; /* bytes of message blobs */
     bool full;                 /* the broker said the address is full */
     bool proven;               /* the last answer to a send there was good: more of them may be pipelined */
-    bool in_transaction;       /* got sends in the present transaction */
-    uint64_t commit;           /* log offset behind the commit that covers its sends; 0: none is under way */
     int users;                 /* producers bound to it */
     size_t address_size;
     char address[];
@@ -186,6 +184,7 @@ struct rai_session {
 
     bool transacted, started, closing, close_logged, released;
     bool work;          /* in the present transaction */
+    bool doomed;        /* the broker refused some of it, so it will refuse the commit */
     bool commits_proven; /* the last commit was good */
     bool rollback_only;
     int rollbacks;      /* under way: START waits for them */

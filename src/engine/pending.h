@@ -20,7 +20,8 @@ struct rai_pending {
     int8_t type;   /* packet type */
     bool tagged;   /* as.tag, else as.op */
     bool ended;
-    bool risky; /* a commit that may be refused */
+    bool risky; /* a commit that may be refused: the last one was */
+    bool doomed; /* a commit that can only be refused, whatever is answered: a send of its transaction was */
     bool work;  /* a commit of work: cancelled, the transaction is what it was */
     bool answered; /* ended by its own answer, so the broker counted it */
 };

@@ -489,7 +489,6 @@ static int log_send(rai_producer *p, const ra_message *m, struct rai_send *send,
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     if (send->respond && send->correlation != RAI_NO_CORRELATION)
         s->correlation = send->correlation;
-    account->in_transaction = s->transacted;
     count_send(s, mode);
     return RA_OK;
 }
@@ -502,8 +501,9 @@ int rai_producer_send(rai_producer *p, const char *address, const ra_message *m,
     int rc = sendable(p, address, fault);
     if (rc < 0)
         return rc;
+    /* In a transaction every send asks: a refusal that nobody hears of would be counted, and doom the commit unseen. */
     struct rai_send send = {.address = p->address != NULL ? p->address : address,
-                            .respond = mode != RAI_SEND_FORGET,
+                            .respond = mode != RAI_SEND_FORGET || s->transacted,
                             .producer = p->id,
                             .routing_type = RA_ROUTING_DEFAULT};
     if (send.respond)

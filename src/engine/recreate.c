@@ -47,6 +47,8 @@ static enum fate fate_of(const rai_session *s, int type, bool written, bool comm
 {
     if (type == RAI_SESS_SEND && s->transacted)
         return committed ? FATE_UNKNOWN : FATE_NOT_DONE;
+    if (type == RAI_SESS_COMMIT && entry != NULL && entry->doomed)
+        return FATE_NOT_DONE;
     if (type == RAI_CREATE_QUEUE_V2 && entry != NULL && entry->subject != NULL)
         return FATE_REQUEUE; /* of routeCheck=create, where "exists already" is as good */
     for (size_t i = 0; i < sizeof fates / sizeof *fates; i++)
@@ -279,6 +281,7 @@ static void new_epoch(rai_session *s)
     s->barrier_wait = RAI_BARRIER_FIRST_US;
     s->ask_wait = RAI_ASK_FIRST_US;
     s->epoch++;
+    s->doomed = false;
     if (s->transacted && s->work)
         s->rollback_only = true;
 }
@@ -331,7 +334,6 @@ static void end_forgets(rai_session *s)
 
 static void end_entries(rai_session *s, const struct rai_fault *why)
 {
-    end_forgets(s);
     for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
         if (i < s->pendings.head)
             continue;
@@ -348,6 +350,7 @@ static void end_entries(rai_session *s, const struct rai_fault *why)
             fault.code = RA_E_OUTCOME_UNKNOWN;
         rai_entry_bad(s, entry, written ? RA_OUTCOME_UNKNOWN : RA_OUTCOME_NOT_DONE, &fault);
     }
+    end_forgets(s);
 }
 
 void rai_session_end_all(rai_session *s, const struct rai_fault *why)

@@ -451,9 +451,7 @@ static int log_rollback(rai_session *s, rai_op **op_out, struct rai_fault *fault
         return rc;
     s->rollbacks++;
     s->epoch++; /* what was delivered so far comes again */
-    s->work = s->rollback_only = false;
-    for (struct rai_credit *account = s->credits; account != NULL; account = account->next)
-        account->in_transaction = false; /* the next commit says nothing about them */
+    s->work = s->rollback_only = s->doomed = false;
     return RA_OK;
 }
 
@@ -483,24 +481,6 @@ static int refuse_commit(rai_session *s, rai_op **op_out, struct rai_fault *faul
     return ended_op(s, RA_OUTCOME_NOT_DONE, &why, op_out, fault);
 }
 
-static void cover_accounts(rai_session *s, uint64_t commit_end)
-{
-    for (struct rai_credit *account = s->credits; account != NULL; account = account->next) {
-        if (account->in_transaction)
-            account->commit = commit_end;
-        account->in_transaction = false;
-    }
-}
-
-/* A transaction in which nothing is new is as good as the one before. */
-static bool may_be_refused(const rai_session *s)
-{
-    for (const struct rai_credit *account = s->credits; account != NULL; account = account->next)
-        if (account->in_transaction && !account->proven)
-            return true;
-    return !s->commits_proven;
-}
-
 int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_fault *fault)
 {
     int rc = begin(s, now, fault);
@@ -517,7 +497,8 @@ int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_
         rai_put_commit(&d.w, d.size, s->channel, s->version, correlation);
     rai_op *op = rai_op_new(s->e, s, now);
     struct rai_pending pending = {.type = RAI_SESS_COMMIT, .correlation = correlation, .as.op = op};
-    pending.risky = may_be_refused(s);
+    pending.risky = !s->commits_proven;
+    pending.doomed = s->doomed;
     pending.work = s->work;
     if (op == NULL || !rai_draft_commit(&d, &pending)) {
         rai_op_discard(op);
@@ -526,8 +507,7 @@ int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_
     rai_op_hand_out(op, op_out);
     if (correlation != RAI_NO_CORRELATION)
         s->correlation = correlation;
-    cover_accounts(s, s->log.end);
-    s->work = false;
+    s->work = s->doomed = false;
     return RA_OK;
 }
 

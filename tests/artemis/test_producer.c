@@ -181,10 +181,10 @@ struct forbidden {
 };
 
 /* User `limited` may create and fill its queue, and not send to forbidden.x. */
-static void enter_forbidden(struct forbidden *f, uint16_t port)
+static void enter_forbidden(struct forbidden *f, uint16_t port, int mode)
 {
     GOOD(ra_connection_open(kit_url_as(port, "limited", "limited", CALM), NULL, PATIENCE_MS, &f->connection, &err));
-    f->session = kit_session(f->connection, RA_SESSION_AUTO_COMMIT);
+    f->session = kit_session(f->connection, mode);
     snprintf(f->queue, sizeof f->queue, "%s", kit_name("limited"));
     kit_queue(f->session, f->queue);
     const char *forbidden = kit_name("forbidden.x");
@@ -202,10 +202,27 @@ static void leave_forbidden(struct forbidden *f)
     ra_connection_free(f->connection);
 }
 
+/* Nobody waits for the send, so its refusal shows in the commit alone. The next transaction is another one. */
+ArtemisTest(refused_send, in_a_transaction__has_the_commit_rejected)
+{
+    struct forbidden f;
+    enter_forbidden(&f, kit_port(), RA_SESSION_TRANSACTED);
+    ra_message *message = kit_message(1, 1);
+    kit_send(f.good, 0, 1);
+    GOOD(ra_producer_send_forget(f.bad, NULL, message, &err));
+    kit_send(f.good, 2, 1);
+    FAILS(RA_E_SECURITY, ra_session_commit(f.session, &err)); /* the broker says why it rolled back */
+    kit_send(f.good, 0, 1);
+    GOOD(ra_session_commit(f.session, &err));
+    ra_message_unref(message);
+    leave_forbidden(&f);
+    kit_expect_queue(kit_port(), f.queue, 0, 1);
+}
+
 ArtemisTest(refused_send, blocking__says_why)
 {
     struct forbidden f;
-    enter_forbidden(&f, kit_port());
+    enter_forbidden(&f, kit_port(), RA_SESSION_AUTO_COMMIT);
     ra_message *message = kit_message(0, 1);
     ra_error *error = NULL;
     cr_assert_eq(ra_producer_send(f.bad, NULL, message, &error), RA_E_SECURITY);
@@ -225,7 +242,7 @@ ArtemisTest(refused_send, tagged__is_rejected_among_confirmed_ones)
     enum { COUNT = 40 };
     struct forbidden f;
     int64_t counts[6];
-    enter_forbidden(&f, kit_port());
+    enter_forbidden(&f, kit_port(), RA_SESSION_AUTO_COMMIT);
     for (int32_t i = 0; i < COUNT; i++)
         kit_send_tagged(i % 4 == 3 ? f.bad : f.good, i, 1, 1);
     cr_assert_eq(kit_await_outcomes(f.connection, COUNT, counts), COUNT - COUNT / 4);
@@ -250,7 +267,7 @@ ArtemisTest(refused_send, then_a_cut__loses_and_doubles_nothing)
         struct relay *r = kit_relay(kit_port());
         struct forbidden f;
         int64_t counts[6];
-        enter_forbidden(&f, relay_port(r));
+        enter_forbidden(&f, relay_port(r), RA_SESSION_AUTO_COMMIT);
         struct relay_match match = relay_match_type(RELAY_TO_BROKER, 71);
         match.nth = 30;
         int trap = relay_cut_at(r, &match, RELAY_INSIDE, 0, hows[round]);

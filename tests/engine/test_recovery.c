@@ -85,6 +85,29 @@ Test(engine_recovery, what_the_true_count_covers_is_confirmed_without_its_answer
     peer_free(p);
 }
 
+/* The broker rolled back and began another transaction, in which the commit that is written again has nothing to do. */
+Test(engine_recovery, a_refused_commit_whose_refusal_was_lost_is_not_confirmed)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_producer *producer = peer_producer(p, s);
+    rai_op *refused, *next;
+    peer_send(p, producer, "x", 0);
+    cr_assert_eq(rai_session_commit(s, p->now, &refused, NULL), 0);
+    PLAY(p, "1> 11 PRODUCER 1", "1> 11 SEND x 1", "1>", "1< 11 NO 105 1", "1> 11 COMMIT 2", "1>", "1 cut", "dial", GREET(2),
+         "2> REATTACH 10 -1", "2> REATTACH 11 0", TOPOLOGY(2), "2< REATTACHED -1", "2< REATTACHED 0",
+         "2> 11 BARRIER 1", "dial", GREET(3), "2< 11 NOBARRIER 1", TOPOLOGY(3), "3> REATTACH 10 -1",
+         "3> REATTACH 11 1", "3< REATTACHED -1", "3< REATTACHED 0", "3> 11 COMMIT 2", "3< 11 OK 2");
+    OP(p, refused, "rejected -80");
+    peer_send(p, producer, "y", 0);
+    cr_assert_eq(rai_session_commit(s, p->now, &next, NULL), 0);
+    PLAY(p, "3> 11 SEND y 3", "3< 11 OK 3", "3> 11 COMMIT 4", "3< 11 OK 4");
+    OP(p, next, "confirmed");
+    peer_free(p);
+}
+
 Test(engine_recovery, a_barrier_that_is_not_answered_is_repeated_under_the_next_name)
 {
     struct peer *p = peer_new();

@@ -173,7 +173,7 @@ Test(engine_recreate, a_written_commit_is_unknown_and_so_are_its_sends)
     rai_producer *producer = transaction(p, &s);
     peer_send(p, producer, "f", 0);
     cr_assert_eq(rai_session_commit(s, p->now, &op, NULL), 0);
-    PLAY(p, "1> 11 SEND f", "1> 11 COMMIT 2", BOTH_RECREATED("0"));
+    PLAY(p, "1> 11 SEND f 2", "1> 11 COMMIT 3", BOTH_RECREATED("0"));
     OP(p, op, "unknown -82");
     cr_assert_eq(s->unknown, 1, "the send; the commit's operation has said so itself");
     cr_assert_eq(s->not_done, 0);

@@ -174,7 +174,7 @@ static int usage(const char *program)
 int main(int argc, char **argv)
 {
     unsigned long long seeds = 1000, from = 1;
-    struct choice choice = { .program = argv[0] };
+    struct choice choice = { .program = argv[0], .refused_in_transactions = 1 };
     struct totals totals = { 0 };
     for (int i = 1; i < argc; i++) {
         bool value = i + 1 < argc;
