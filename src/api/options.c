@@ -82,6 +82,9 @@ static const struct option table[] = {
     { "maxUnconfirmed", &integer64, FIELD(max_unconfirmed), BETWEEN(1024, 1099511627776), "8388608", NONE,
       "Bytes of sends that a session keeps at most until the broker has confirmed them; then senders wait. At least "
       "twice confirmationWindowSize; the default is raised to that by itself." },
+    { "minLargeMessageSize", &integer32, FIELD(min_large_message_size), BETWEEN(1, 67108864), "102400", NONE,
+      "Bytes of body beyond which a message goes as a large one: in pieces of this size, so that the broker keeps it in "
+      "a file and not in memory. Large messages that are received come in pieces of this size as well." },
     { "ackBatchSize", &integer32, FIELD(ack_batch_size), MINUS_ONE_OR(0, 2147483647), "1048576", NONE,
       "Bytes of messages whose acknowledgements are sent together; 0 or -1 sends each at once." },
     { "blockOnDurableSend", &boolean, FIELD(block_on_durable_send), TRUTH, "true", NONE,
@@ -128,7 +131,7 @@ static const char *const unsupported[] = {
     "httpRequiresSessionId", "httpUpgradeEnabled", "httpUpgradeEndpoint", "identity", "ignoreJTA",
     "incomingInterceptorList", "initialMessagePacketSize", "keyStoreAlias", "keyStorePassword", "keyStorePath",
     "keyStoreProvider", "keyStoreType", "localAddress", "localBindAddress", "localBindPort", "localPort",
-    "minLargeMessageSize", "name", "nioRemotingThreads", "nodeID", "onMessageCloseTimeout",
+    "name", "nioRemotingThreads", "nodeID", "onMessageCloseTimeout",
     "outgoingInterceptorList", "passwordCodec", "port", "preAcknowledge", "producerMaxRate",
     "protocolManagerFactoryStr", "refreshTimeout", "remotingThreads", "scheduledThreadPoolMaxSize", "servletPath",
     "sniHost", "socksEnabled", "socksHost", "socksPassword", "socksPort", "socksRemoteDNS", "socksUsername",

@@ -85,20 +85,38 @@ struct rai_send {
     int64_t correlation;
     int32_t producer;
     int routing_type; /* _AMQ_ROUTING_TYPE to add when the message has none: 0, 1; -1: add nothing */
+    size_t piece;     /* of a message that goes in pieces: bytes of body in each of them */
 };
 /* SESS_SEND, whole frame; the blob size above includes the added routing type when given the same send */
 void rai_put_send(struct rai_writer *w, size_t size, int64_t channel, int32_t version, const ra_message *m,
                   const struct rai_send *send);
 size_t rai_send_blob_size(const ra_message *m, const struct rai_send *send);
 
-/* What stands at the end of an encoded SESS_SEND: for replay, survivors and outcomes. */
+/* A large message goes as SESS_SEND_LARGE, which has the headers, and its body in pieces (SESS_SEND_CONTINUATION) behind
+ * it; the last one tells the size of the whole body and does what a SESS_SEND does, the answer included. */
+struct rai_send_piece {
+    const void *data;
+    size_t size;
+    bool last;
+    int64_t body_size; /* of the whole message; only in the last piece */
+};
+void rai_put_send_large(struct rai_writer *w, size_t size, int64_t channel, const ra_message *m,
+                        const struct rai_send *send);
+void rai_put_send_piece(struct rai_writer *w, size_t size, int64_t channel, int32_t version,
+                        const struct rai_send_piece *piece, const struct rai_send *send);
+/* All of it, several frames; m has a body. */
+void rai_put_send_in_pieces(struct rai_writer *w, int64_t channel, int32_t version, const ra_message *m,
+                            const struct rai_send *send);
+
+/* What stands at the end of an encoded SESS_SEND, or of the last piece of a large one: for replay, survivors and
+ * outcomes. false: it is neither. */
 struct rai_send_tail {
     bool respond;
     int64_t correlation;
     int32_t producer;
 };
 bool rai_get_send_tail(const uint8_t *frame, size_t size, int32_t version, struct rai_send_tail *out);
-/* The same SEND for a broker of another version: size needed (writer counting) or the frame. */
+/* The same SEND or piece for a broker of another version: size needed (writer counting) or the frame. */
 void rai_put_send_transcoded(struct rai_writer *w, size_t size, const uint8_t *frame, size_t frame_size,
                              int32_t from_version, int32_t to_version);
 

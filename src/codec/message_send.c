@@ -1,4 +1,5 @@
-/* SESS_SEND: the blob (body, headers, properties) and the fields behind it, in the variants of versions 129 to 136. */
+/* SESS_SEND: the blob (body, headers, properties) and the fields behind it, in the variants of versions 129 to 136; and
+ * the packets that a large message goes in. */
 #include <string.h>
 
 #include "base/utf.h"
@@ -122,13 +123,75 @@ void rai_put_send(struct rai_writer *w, size_t size, int64_t channel, int32_t ve
     put_tail(w, version, &tail);
 }
 
-bool rai_get_send_tail(const uint8_t *frame, size_t size, int32_t version, struct rai_send_tail *out)
+/* --- large messages --- */
+
+void rai_put_send_large(struct rai_writer *w, size_t size, int64_t channel, const ra_message *m,
+                        const struct rai_send *send)
+{
+    rai_put_header(w, RAI_SESS_SEND_LARGE, channel, size);
+    put_headers(w, m, send->address, added_routing_type(m, send));
+}
+
+void rai_put_send_piece(struct rai_writer *w, size_t size, int64_t channel, int32_t version,
+                        const struct rai_send_piece *piece, const struct rai_send *send)
+{
+    static const struct rai_send_tail none = { false, 0, 0 };
+    struct rai_send_tail tail = piece->last ? (struct rai_send_tail){ send->respond, send->correlation, 0 } : none;
+
+    tail.producer = send->producer;
+    rai_put_header(w, RAI_SESS_SEND_CONTINUATION, channel, size);
+    rai_put_i32(w, (int32_t)piece->size);
+    rai_put_raw(w, piece->data, piece->size);
+    rai_put_bool(w, !piece->last);
+    if (piece->last) {
+        rai_put_i64(w, piece->body_size);
+    }
+    put_tail(w, version, &tail);
+}
+
+static size_t piece_frame_size(int32_t version, const struct rai_send_piece *piece)
+{
+    return RAI_FRAME_HEADER + 4 + piece->size + 1 + (piece->last ? 8 : 0) + tail_size(version);
+}
+
+void rai_put_send_in_pieces(struct rai_writer *w, int64_t channel, int32_t version, const ra_message *m,
+                            const struct rai_send *send)
+{
+    size_t headers = blob_size(m, send->address, added_routing_type(m, send)) - 4 - m->body_size;
+    struct rai_send_piece piece = { .body_size = (int64_t)m->body_size };
+
+    rai_put_send_large(w, RAI_FRAME_HEADER + headers, channel, m, send);
+    for (size_t at = 0; !piece.last; at += piece.size) {
+        size_t left = m->body_size - at;
+
+        piece.data = m->body + at;
+        piece.last = left <= send->piece;
+        piece.size = piece.last ? left : send->piece;
+        rai_put_send_piece(w, piece_frame_size(version, &piece), channel, version, &piece, send);
+    }
+}
+
+/* --- what is found again in a frame --- */
+
+/* Whether the frame makes a message complete. */
+static bool completes(const uint8_t *frame, size_t size)
+{
+    struct rai_reader r = { frame + RAI_FRAME_HEADER, frame + size, false };
+
+    if (rai_frame_type(frame) != RAI_SESS_SEND_CONTINUATION) {
+        return rai_frame_type(frame) == RAI_SESS_SEND;
+    }
+    rai_get_raw(&r, (size_t)rai_get_count(&r, 1));
+    return !rai_get_bool(&r) && !r.bad;
+}
+
+static bool get_tail(const uint8_t *frame, size_t size, int32_t version, struct rai_send_tail *out)
 {
     size_t tail = tail_size(version);
 
     *out =
         (struct rai_send_tail){ false, 0, 0 }; /* what a variant does not carry is zero, as in a send without answer */
-    if (size < RAI_FRAME_HEADER + tail || rai_frame_type(frame) != RAI_SESS_SEND) {
+    if (size < RAI_FRAME_HEADER + tail) {
         return false;
     }
     struct rai_reader r = { frame + size - tail, frame + size, false };
@@ -143,17 +206,24 @@ bool rai_get_send_tail(const uint8_t *frame, size_t size, int32_t version, struc
     return !r.bad;
 }
 
+bool rai_get_send_tail(const uint8_t *frame, size_t size, int32_t version, struct rai_send_tail *out)
+{
+    return get_tail(frame, size, version, out) && completes(frame, size);
+}
+
 void rai_put_send_transcoded(struct rai_writer *w, size_t size, const uint8_t *frame, size_t frame_size,
                              int32_t from_version, int32_t to_version)
 {
     struct rai_send_tail tail;
+    int type = rai_frame_type(frame);
+    bool known = type == RAI_SESS_SEND || type == RAI_SESS_SEND_CONTINUATION;
 
-    if (!rai_get_send_tail(frame, frame_size, from_version, &tail)) {
+    if (!known || !get_tail(frame, frame_size, from_version, &tail)) {
         return;
     }
     struct rai_reader head = { frame + 5, frame + RAI_FRAME_HEADER, false };
 
-    rai_put_header(w, RAI_SESS_SEND, rai_get_i64(&head), size);
+    rai_put_header(w, type, rai_get_i64(&head), size);
     rai_put_raw(w, frame + RAI_FRAME_HEADER, frame_size - RAI_FRAME_HEADER - tail_size(from_version));
     put_tail(w, to_version, &tail);
 }

@@ -70,7 +70,7 @@ static bool put_create(struct rai_link *l, const char *name, int64_t channel, bo
                                         .version = l->e->version,
                                         .user = config->user,
                                         .password = config->password,
-                                        .min_large_message_size = 102400,
+                                        .min_large_message_size = config->min_large_message_size,
                                         .auto_commit_sends = !transacted,
                                         .auto_commit_acks = !transacted,
                                         .window = window,

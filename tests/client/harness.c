@@ -61,6 +61,7 @@ struct rai_config harness_config(uint16_t port)
     config.consumer_window = 1024 * 1024;
     config.producer_window = -1;
     config.max_unconfirmed = 8 * 1024 * 1024;
+    config.min_large_message_size = 102400;
     config.ack_batch_size = 1024 * 1024;
     config.block_on_durable_send = true;
     config.route_check = RAI_ROUTE_NONE;

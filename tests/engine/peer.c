@@ -43,6 +43,7 @@ struct peer *peer_new(void)
                                      .consumer_window = 1000,
                                      .producer_window = -1,
                                      .max_unconfirmed = 1 << 20,
+                                     .min_large_message_size = 102400,
                                      .route_check = RAI_ROUTE_NONE };
     return p;
 }

@@ -204,6 +204,93 @@ Test(codec_message, what_is_no_send_is_not_transcoded)
     bytes_free(b);
 }
 
+/* --- sending large messages --- */
+
+Test(codec_message, a_large_message_begins_with_its_headers)
+{
+    const struct rai_send send = { .address = "a", .routing_type = -1 };
+    ra_message *m = NULL;
+    cr_assert_eq(ra_message_new(RA_MESSAGE_BYTES, &m, NULL), 0);
+    cr_assert_eq(ra_message_set_user_id(m, user_id, NULL), 0);
+    CHECK_ENCODES("0000003d 48 000000000000000a" HEADERS_WITH_ID, rai_put_send_large(w, size, 10, m, &send));
+    ra_message_unref(m);
+}
+
+static const uint8_t three[] = { 1, 2, 3 };
+
+Test(codec_message, pieces_are_written_as_java_writes_them)
+{
+    const struct rai_send send = { .respond = true, .correlation = -2, .producer = 1 };
+    struct rai_send_piece piece = { .data = three, .size = 3, .body_size = 3 };
+    CHECK_ENCODES("0000001e 49 000000000000000a 00000003 010203 ff 00 0000000000000000 00000001",
+                  rai_put_send_piece(w, size, 10, 136, &piece, &send));
+    piece.last = true;
+    CHECK_ENCODES("00000026 49 000000000000000a 00000003 010203 00 0000000000000003 ff fffffffffffffffe 00000001",
+                  rai_put_send_piece(w, size, 10, 136, &piece, &send));
+    CHECK_ENCODES("00000022 49 000000000000000a 00000003 010203 00 0000000000000003 ff fffffffffffffffe",
+                  rai_put_send_piece(w, size, 10, 130, &piece, &send));
+    CHECK_ENCODES("0000001a 49 000000000000000a 00000003 010203 00 0000000000000003 ff",
+                  rai_put_send_piece(w, size, 10, 129, &piece, &send));
+}
+
+Test(codec_message, a_whole_body_is_cut_into_pieces)
+{
+#define START "0000002d 48 000000000000000a 0000000000000000 01000000026100 00 04 00 0000000000000000" \
+              "0000000000000000 04 00"
+    struct rai_send send = { .address = "a", .respond = true, .correlation = -2, .routing_type = -1, .piece = 2 };
+    ra_message *m = NULL;
+    cr_assert_eq(ra_message_new(RA_MESSAGE_BYTES, &m, NULL), 0);
+    cr_assert_eq(ra_message_set_body(m, three, 3, NULL), 0);
+    CHECK_ENCODES(START "00000019 49 000000000000000a 00000002 0102 ff 00 0000000000000000"
+                        "00000020 49 000000000000000a 00000001 03 00 0000000000000003 ff fffffffffffffffe",
+                  ((void)size, rai_put_send_in_pieces(w, 10, 131, m, &send)));
+    send.piece = 3;
+    CHECK_ENCODES(START "00000022 49 000000000000000a 00000003 010203 00 0000000000000003 ff fffffffffffffffe",
+                  ((void)size, rai_put_send_in_pieces(w, 10, 131, m, &send)));
+    ra_message_unref(m);
+}
+
+Test(codec_message, only_the_last_piece_has_the_tail_of_a_send)
+{
+    const struct rai_send send = { .respond = true, .correlation = -2, .producer = 1 };
+    struct rai_send_piece piece = { .data = three, .size = 3, .body_size = 3 };
+    struct rai_send_tail tail;
+    struct bytes b;
+    ENCODE(b, rai_put_send_piece(w, size, 10, 136, &piece, &send));
+    cr_expect_not(rai_get_send_tail(b.data, b.size, 136, &tail));
+    bytes_free(b);
+    piece.last = true;
+    ENCODE(b, rai_put_send_piece(w, size, 10, 136, &piece, &send));
+    cr_assert(rai_get_send_tail(b.data, b.size, 136, &tail));
+    cr_expect(tail.respond);
+    cr_expect_eq(tail.correlation, -2);
+    b.data[13] = 0x7f; /* a length beyond the frame */
+    cr_expect_not(rai_get_send_tail(b.data, b.size, 136, &tail));
+    bytes_free(b);
+}
+
+Test(codec_message, pieces_are_transcoded_between_all_versions)
+{
+    for (int32_t from = 129; from <= 136; from++) {
+        for (int32_t to = 129; to <= 136; to++) {
+            for (int last = 0; last <= 1; last++) {
+                struct rai_send send = { .respond = true, .correlation = -2, .producer = 1 }, expected = send;
+                struct rai_send_piece piece = { .data = three, .size = 3, .last = last, .body_size = 3 };
+                struct bytes b, direct, transcoded;
+                expected.correlation = from >= 130 ? -2 : 0;
+                expected.producer = from >= 134 ? 1 : 0;
+                ENCODE(b, rai_put_send_piece(w, size, 10, from, &piece, &send));
+                ENCODE(direct, rai_put_send_piece(w, size, 10, to, &piece, &expected));
+                ENCODE(transcoded, rai_put_send_transcoded(w, size, b.data, b.size, from, to));
+                cr_expect(bytes_equal(direct, transcoded), "%d to %d", (int)from, (int)to);
+                bytes_free(b);
+                bytes_free(direct);
+                bytes_free(transcoded);
+            }
+        }
+    }
+}
+
 /* --- receiving --- */
 
 static ra_message *decode_hex(const char *hex)

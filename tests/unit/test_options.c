@@ -104,6 +104,7 @@ static const struct {
     { "consumerWindowSize", "1048576", "0", "2147483647", "-2", "2147483648", "-1" },
     { "producerWindowSize", "65536", "0", "2147483647", "-2", "2147483648", "-1" },
     { "maxUnconfirmed", "8388608", "1024", "1099511627776", "1023", "1099511627777", NULL },
+    { "minLargeMessageSize", "102400", "1", "67108864", "0", "67108865", NULL },
     { "ackBatchSize", "1048576", "0", "2147483647", "-2", "2147483648", "-1" },
 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
@@ -276,7 +277,7 @@ Test(options, options_of_the_reference__are_called_not_supported)
 {
     static const char *const names[] = { "ha",
                                          "HA",
-                                         "minLargeMessageSize",
+                                         "compressLargeMessage",
                                          "sslEnabled",
                                          "trustStorePassword",
                                          "host",
