@@ -58,6 +58,35 @@ struct rai_mock_item *rai_mock_say_disconnect(const rai_mock *m, int32_t version
     return seal(type, RAI_CHANNEL_PING, body, w.size);
 }
 
+static void put_parameter(struct rai_writer *w, const char *key, const char *value)
+{
+    rai_put_text_str(w, key);
+    rai_put_u8(w, 3); /* a string */
+    rai_put_text_str(w, value);
+}
+
+/* "Go there": only versions from 131 on can say where. */
+struct rai_mock_item *rai_mock_say_redirect(const rai_mock *m, int32_t version)
+{
+    enum { REDIRECT = 0 };
+    uint8_t body[BODY_MAX];
+    char port[8];
+    struct rai_writer w = { body, 0 };
+    if (version < 131)
+        return rai_mock_say_disconnect(m, version, REDIRECT);
+    snprintf(port, sizeof port, "%u", (unsigned)m->redirect_port);
+    rai_put_text_nsstr(&w, m->config.node_id);
+    rai_put_u8(&w, REDIRECT);
+    rai_put_nsstr(&w, NULL, 0);
+    rai_put_bool(&w, true); /* connector */
+    rai_put_text_str(&w, "redirect-connector");
+    rai_put_text_str(&w, "org.apache.activemq.artemis.core.remoting.impl.netty.NettyConnectorFactory");
+    rai_put_i32(&w, 2);
+    put_parameter(&w, "host", m->redirect_host);
+    put_parameter(&w, "port", port);
+    return seal(RAI_DISCONNECT_V3, RAI_CHANNEL_PING, body, w.size);
+}
+
 struct rai_mock_item *rai_mock_say_created(const rai_mock *m)
 {
     uint8_t body[4];

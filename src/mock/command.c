@@ -54,15 +54,14 @@ static void refuse_about(struct rai_mock_call *c, int32_t code, const char *befo
     refuse(c, code, text);
 }
 
-/* The code of a rule about this name, and the refusal with it. */
+/* By a fault, or by a rule about this name; then it is refused, if an answer is wanted. */
 static bool is_forbidden(struct rai_mock_call *c, const char *name, bool respond)
 {
     const struct rai_mock_rule *rule = rai_mock_rule_of(c->m, name);
-    if (rule == NULL || rule->code == 0)
-        return false;
-    if (respond)
-        refuse_about(c, rule->code, "AMQ229032:", name, "is refused");
-    return true;
+    int32_t code = c->reject != 0 ? c->reject : rule != NULL ? rule->code : 0;
+    if (code != 0 && respond)
+        refuse_about(c, code, "AMQ229032:", name, "is refused");
+    return code != 0;
 }
 
 static struct rai_mock_consumer *consumer(const struct rai_mock_call *c, int64_t id)
@@ -92,9 +91,11 @@ static void keep_sent(struct rai_mock_session *s, struct rai_mock_message *messa
     s->last_sent = sent;
 }
 
-static int32_t code_for_send(const rai_mock *m, const char *address)
+static int32_t code_for_send(const struct rai_mock_call *c, const char *address)
 {
-    const struct rai_mock_rule *rule = rai_mock_rule_of(m, address);
+    const struct rai_mock_rule *rule = rai_mock_rule_of(c->m, address);
+    if (c->reject != 0)
+        return c->reject;
     return rule == NULL ? 0 : rule->full ? ADDRESS_FULL : rule->code;
 }
 
@@ -109,7 +110,7 @@ static void on_send(struct rai_mock_call *c)
     c->has_correlation = version >= 130;
     struct rai_mock_message *message =
         rai_mock_message_new(c->m, c->frame->bytes + RAI_FRAME_HEADER, c->frame->size - RAI_FRAME_HEADER - after);
-    int32_t code = message == NULL ? ILLEGAL_STATE : code_for_send(c->m, message->address);
+    int32_t code = message == NULL ? ILLEGAL_STATE : code_for_send(c, message->address);
     if (code != 0) {
         if (!c->s->auto_sends && c->s->doomed == 0)
             c->s->doomed = code;
@@ -148,8 +149,8 @@ static void on_commit(struct rai_mock_call *c)
         c->correlation = rai_get_i64(&c->r);
         c->has_correlation = true;
     }
-    if (c->s->doomed != 0) {
-        int32_t code = c->s->doomed;
+    int32_t code = c->reject != 0 ? c->reject : c->s->doomed;
+    if (code != 0) {
         rai_mock_session_roll_back(c->m, c->s);
         refuse(c, code, "AMQ229013: the transaction was rolled back");
         return;
@@ -282,19 +283,20 @@ static void on_acknowledge(struct rai_mock_call *c)
     struct rai_mock_consumer *from = consumer(c, rai_get_i64(&c->r));
     uint64_t id = (uint64_t)rai_get_i64(&c->r);
     bool respond = rai_get_bool(&c->r);
-    bool browsing = from != NULL && from->browse;
-    if (browsing || (from != NULL && take_delivered(c, from, id, c->frame->type == RAI_SESS_ACKNOWLEDGE))) {
-        if (respond)
-            agree(c);
-        return;
+    bool browsing = from != NULL && from->browse, all = c->frame->type == RAI_SESS_ACKNOWLEDGE;
+    int32_t code = c->reject;
+    if (code == 0 && !browsing && (from == NULL || !take_delivered(c, from, id, all))) {
+        const struct rai_mock_watch *watch = &c->m->config.watch;
+        code = ILLEGAL_STATE;
+        if (watch->news != NULL)
+            watch->news(watch->ctx, RAI_MOCK_BAD_ACK, NULL, 0);
     }
-    const struct rai_mock_watch *watch = &c->m->config.watch;
-    if (watch->news != NULL)
-        watch->news(watch->ctx, RAI_MOCK_BAD_ACK, NULL, 0);
-    if (!c->s->auto_acks && c->s->doomed == 0)
-        c->s->doomed = ILLEGAL_STATE;
-    if (respond)
-        refuse(c, ILLEGAL_STATE, "AMQ229027: could not find the message of an acknowledgement");
+    if (code != 0 && !c->s->auto_acks && c->s->doomed == 0)
+        c->s->doomed = code;
+    if (respond && code != 0)
+        refuse(c, code, "AMQ229027: could not find the message of an acknowledgement");
+    else if (respond)
+        agree(c);
 }
 
 static void on_expired(struct rai_mock_call *c)
@@ -410,38 +412,42 @@ static void on_nothing(struct rai_mock_call *c)
 static const struct {
     int type;
     void (*run)(struct rai_mock_call *c);
+    bool answers; /* whatever it holds, and without a correlation id */
 } commands[] = {
-    { RAI_SESS_SEND, on_send },
-    { RAI_SESS_PRODUCER_REQUEST_CREDITS, on_request_credits },
-    { RAI_SESS_COMMIT, on_commit },
-    { RAI_SESS_ROLLBACK, on_rollback },
-    { RAI_SESS_CREATECONSUMER, on_create_consumer },
-    { RAI_SESS_CONSUMER_CLOSE, on_close_consumer },
-    { RAI_SESS_FLOWTOKEN, on_flow_token },
-    { RAI_SESS_FORCE_CONSUMER_DELIVERY, on_force_delivery },
-    { RAI_SESS_ACKNOWLEDGE, on_acknowledge },
-    { RAI_SESS_INDIVIDUAL_ACKNOWLEDGE, on_acknowledge },
-    { RAI_SESS_EXPIRED, on_expired },
-    { RAI_CREATE_QUEUE_V2, on_create_queue },
-    { RAI_CREATE_ADDRESS, on_create_address },
-    { RAI_DELETE_QUEUE, on_delete_queue },
-    { RAI_SESS_QUEUEQUERY, on_query_queue },
-    { RAI_SESS_BINDINGQUERY, on_query_address },
-    { RAI_SESS_START, on_start },
-    { RAI_SESS_STOP, on_stop },
-    { RAI_SESS_CLOSE, on_close },
-    { RAI_SESS_ADD_METADATA2, on_metadata },
-    { RAI_SESS_UNIQUE_ADD_METADATA, on_metadata },
-    { RAI_SESS_XA_GET_TIMEOUT, on_timeout },
-    { RAI_CREATE_PRODUCER, on_nothing },
-    { RAI_REMOVE_PRODUCER, on_nothing },
+    { RAI_SESS_SEND, on_send, false },
+    { RAI_SESS_PRODUCER_REQUEST_CREDITS, on_request_credits, false },
+    { RAI_SESS_COMMIT, on_commit, false },
+    { RAI_SESS_ROLLBACK, on_rollback, true },
+    { RAI_SESS_CREATECONSUMER, on_create_consumer, false },
+    { RAI_SESS_CONSUMER_CLOSE, on_close_consumer, true },
+    { RAI_SESS_FLOWTOKEN, on_flow_token, false },
+    { RAI_SESS_FORCE_CONSUMER_DELIVERY, on_force_delivery, false },
+    { RAI_SESS_ACKNOWLEDGE, on_acknowledge, false },
+    { RAI_SESS_INDIVIDUAL_ACKNOWLEDGE, on_acknowledge, false },
+    { RAI_SESS_EXPIRED, on_expired, false },
+    { RAI_CREATE_QUEUE_V2, on_create_queue, false },
+    { RAI_CREATE_ADDRESS, on_create_address, false },
+    { RAI_DELETE_QUEUE, on_delete_queue, true },
+    { RAI_SESS_QUEUEQUERY, on_query_queue, true },
+    { RAI_SESS_BINDINGQUERY, on_query_address, true },
+    { RAI_SESS_START, on_start, false },
+    { RAI_SESS_STOP, on_stop, true },
+    { RAI_SESS_CLOSE, on_close, true },
+    { RAI_SESS_ADD_METADATA2, on_metadata, false },
+    { RAI_SESS_UNIQUE_ADD_METADATA, on_metadata, false },
+    { RAI_SESS_XA_GET_TIMEOUT, on_timeout, true },
+    { RAI_CREATE_PRODUCER, on_nothing, false },
+    { RAI_REMOVE_PRODUCER, on_nothing, false },
 };
 
 void rai_mock_call(struct rai_mock_call *c)
 {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (commands[i].type == c->frame->type) {
-            commands[i].run(c);
+            if (c->reject != 0 && commands[i].answers)
+                refuse(c, c->reject, "AMQ229032: refused on command");
+            else
+                commands[i].run(c);
             return;
         }
     refuse(c, 1, "AMQ229999: this packet is not supported");

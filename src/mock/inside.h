@@ -28,6 +28,9 @@ struct rai_mock_item {
     bool counted;      /* done */
     bool closes;       /* done: the session ends with it */
     bool correlated;   /* an answer with a correlation id: the kind that was seen doubled */
+    int32_t reject;    /* command: the code with which it has to fail */
+    int64_t at;        /* late: when it is said */
+    int fault;         /* late: by which */
     size_t size;       /* 0: no answer */
     uint8_t bytes[];
 };
@@ -61,10 +64,22 @@ enum rai_mock_end {
     RAI_MOCK_OVER
 };
 
+/* So many bytes of a link's output wait until then. */
+struct rai_mock_due {
+    struct rai_mock_due *next;
+    size_t size;
+    int64_t at;
+};
+
 struct rai_mock_link {
     struct rai_mock_link *next;
     uint32_t id;
     struct rai_mock_buffer in, out;
+    size_t ready; /* bytes of the output that may go */
+    struct rai_mock_due *due, *last_due;
+    int64_t deaf_until; /* nothing is read before */
+    bool held;          /* the next frame was what it waited at */
+    enum rai_mock_cut cut;
     bool greeted; /* the preamble came */
     bool hung_up; /* by us */
     enum rai_mock_end end;
@@ -131,6 +146,13 @@ struct rai_mock_rule {
     bool full;
 };
 
+struct rai_mock_trap {
+    struct rai_mock_trap *next;
+    int id;
+    struct rai_mock_fault fault;
+    uint32_t seen, struck;
+};
+
 /* --- sessions --- */
 
 struct rai_mock_consumer {
@@ -157,7 +179,7 @@ struct rai_mock_session {
     struct rai_mock_link *link;    /* where its frames come from and go to; NULL: gone */
     struct rai_mock_link *listed;  /* on whose list it is */
     struct rai_mock_link *listens; /* whose end it is told of */
-    struct rai_mock_items commands, done, cache;
+    struct rai_mock_items commands, done, cache, late;
     uint32_t counted;  /* number of the last command */
     uint32_t numbered; /* number of the last packet */
     int64_t bytes;     /* counted since the last confirmation */
@@ -176,6 +198,13 @@ struct rai_mock {
     struct rai_mock_session *sessions;
     struct rai_mock_queue *queues;
     struct rai_mock_rule *rules;
+    struct rai_mock_trap *traps;
+    int last_trap;
+    bool unreachable, striking;
+    int restart; /* due: 1 with the journal, 2 without */
+    int64_t delay_us;
+    char redirect_host[RAI_MOCK_NAME]; /* empty: none */
+    uint16_t redirect_port;
     struct rai_mock_record *journal, *last_record;
     uint64_t written, synced; /* positions */
     uint64_t together;        /* position of what the present command writes, 0: nothing yet */
@@ -187,19 +216,30 @@ struct rai_mock {
 uint32_t rai_mock_random(rai_mock *m, uint32_t below);
 bool rai_mock_chance(rai_mock *m, int in_100);
 
+/* --- fault.c --- */
+/* The fault that strikes this frame, if one does; `late` asks for POSTPONE, and for nothing else otherwise. */
+const struct rai_mock_trap *rai_mock_sprung(rai_mock *m, const struct rai_frame *frame, bool from_client, bool late);
+void rai_mock_strike(rai_mock *m, struct rai_mock_link *l, const struct rai_mock_fault *fault);
+void rai_mock_put(rai_mock *m, struct rai_mock_link *l, const uint8_t *frame, size_t size); /* faults included */
+bool rai_mock_release(rai_mock *m);                                                         /* what waited and is due */
+int64_t rai_mock_next_due(const rai_mock *m);
+void rai_mock_faults_free(rai_mock *m);
+void rai_mock_due_clear(struct rai_mock_link *l);
+
 /* --- link.c --- */
-void rai_mock_put(rai_mock *m, struct rai_mock_link *l, const uint8_t *frame, size_t size);
 bool rai_mock_turn_of_links(rai_mock *m, uint32_t most);
 int32_t rai_mock_version(const rai_mock *m, const struct rai_mock_link *l); /* by which both sides choose variants */
 
 /* --- session.c --- */
 struct rai_mock_session *rai_mock_session_find(rai_mock *m, const char *name);
 struct rai_mock_session *rai_mock_session_on(const rai_mock *m, const struct rai_mock_link *l, int64_t channel);
-void rai_mock_session_create(rai_mock *m, struct rai_mock_link *l, struct rai_reader r);
+void rai_mock_session_create(rai_mock *m, struct rai_mock_link *l, struct rai_reader r, int32_t reject);
 void rai_mock_session_end(rai_mock *m, struct rai_mock_session *s); /* closes and frees it */
 void rai_mock_session_roll_back(rai_mock *m, struct rai_mock_session *s);
 void rai_mock_session_packet(rai_mock *m, struct rai_mock_session *s,
                              struct rai_mock_item *item); /* numbered; takes it */
+void rai_mock_session_say(rai_mock *m, struct rai_mock_session *s,
+                          struct rai_mock_item *item); /* the same, and nothing can postpone it */
 void rai_mock_session_client_has(struct rai_mock_session *s, uint32_t number);
 void rai_mock_session_confirm(rai_mock *m, struct rai_mock_session *s);
 void rai_mock_session_deliver(rai_mock *m, struct rai_mock_session *s);
@@ -208,7 +248,7 @@ bool rai_mock_session_complete(rai_mock *m, struct rai_mock_session *s,
                                bool at_once); /* one result; false: none is ready */
 
 /* --- move.c --- */
-void rai_mock_move_begin(rai_mock *m, struct rai_mock_link *l, struct rai_reader r);
+void rai_mock_move_begin(rai_mock *m, struct rai_mock_link *l, struct rai_reader r, bool reject);
 bool rai_mock_move_step(rai_mock *m, struct rai_mock_link *l);
 
 /* --- command.c --- */
@@ -221,6 +261,7 @@ struct rai_mock_call {
     bool has_correlation;
     struct rai_mock_item *answer; /* NULL: none */
     bool refused;                 /* the answer is an EXCEPTION */
+    int32_t reject;               /* a fault's code; 0: none */
     bool closes;
     uint64_t position;
 };
@@ -231,6 +272,7 @@ void rai_mock_read_nname(struct rai_reader *r, char out[RAI_MOCK_NAME]); /* nsst
 /* --- answer.c: whole frames --- */
 struct rai_mock_item *rai_mock_say_topology(const rai_mock *m, int32_t version);
 struct rai_mock_item *rai_mock_say_disconnect(const rai_mock *m, int32_t version, int reason);
+struct rai_mock_item *rai_mock_say_redirect(const rai_mock *m, int32_t version);
 struct rai_mock_item *rai_mock_say_created(const rai_mock *m);
 struct rai_mock_item *rai_mock_say_reattached(int32_t last, bool found);
 struct rai_mock_item *rai_mock_say_ping(int64_t ttl_ms);

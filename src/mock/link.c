@@ -17,7 +17,10 @@ static struct rai_mock_link *find(const rai_mock *m, uint32_t id)
 
 uint32_t rai_mock_accept(rai_mock *m, int64_t now)
 {
-    struct rai_mock_link *l = rai_mock_take(sizeof *l), **place = &m->links;
+    struct rai_mock_link *l, **place = &m->links;
+    if (m->unreachable)
+        return 0;
+    l = rai_mock_take(sizeof *l);
     *l = (struct rai_mock_link){ .id = ++m->last_link, .ttl_us = TTL_US, .heard = now };
     while (*place != NULL)
         place = &(*place)->next;
@@ -28,51 +31,48 @@ uint32_t rai_mock_accept(rai_mock *m, int64_t now)
 void rai_mock_input(rai_mock *m, uint32_t link, const uint8_t *bytes, size_t size)
 {
     struct rai_mock_link *l = find(m, link);
-    if (l != NULL && !l->hung_up)
+    if (l != NULL && !l->hung_up && (l->cut == 0 || l->cut == RAI_MOCK_ABANDON))
         rai_mock_append(&l->in, bytes, size);
 }
 
 void rai_mock_ended(rai_mock *m, uint32_t link)
 {
     struct rai_mock_link *l = find(m, link);
-    if (l != NULL && l->end == RAI_MOCK_ALIVE)
+    if (l != NULL && l->end == RAI_MOCK_ALIVE && l->cut == 0)
         l->end = RAI_MOCK_BROKEN;
 }
 
 const uint8_t *rai_mock_output(rai_mock *m, uint32_t link, size_t *size)
 {
     const struct rai_mock_link *l = find(m, link);
-    *size = l != NULL ? l->out.size - l->out.at : 0;
+    *size = l != NULL ? l->ready : 0;
     return *size > 0 ? l->out.bytes + l->out.at : NULL;
 }
 
 void rai_mock_sent(rai_mock *m, uint32_t link, size_t size)
 {
     struct rai_mock_link *l = find(m, link);
-    if (l != NULL)
-        rai_mock_skip(&l->out, size);
+    if (l == NULL)
+        return;
+    rai_mock_skip(&l->out, size);
+    l->ready -= size;
 }
 
 bool rai_mock_is_open(const rai_mock *m, uint32_t link)
 {
     const struct rai_mock_link *l = find(m, link);
-    return l != NULL && !l->hung_up;
+    return l != NULL && !l->hung_up && (l->cut == 0 || l->cut == RAI_MOCK_SILENCE);
+}
+
+enum rai_mock_cut rai_mock_cut_of(const rai_mock *m, uint32_t link)
+{
+    const struct rai_mock_link *l = find(m, link);
+    return l != NULL ? l->cut : 0;
 }
 
 int32_t rai_mock_version(const rai_mock *m, const struct rai_mock_link *l)
 {
     return l->version < m->config.version ? l->version : m->config.version;
-}
-
-void rai_mock_put(rai_mock *m, struct rai_mock_link *l, const uint8_t *frame, size_t size)
-{
-    struct rai_frame f;
-    size_t need;
-    if (l == NULL || l->end != RAI_MOCK_ALIVE || l->hung_up)
-        return;
-    rai_mock_append(&l->out, frame, size);
-    if (m->config.watch.frame != NULL && rai_frame_next(frame, size, &f, &need) == 1)
-        m->config.watch.frame(m->config.watch.ctx, l->id, false, &f);
 }
 
 static void say(rai_mock *m, struct rai_mock_link *l, struct rai_mock_item *item)
@@ -108,19 +108,22 @@ static void on_subscribe(rai_mock *m, struct rai_mock_link *l, struct rai_reader
     say(m, l, rai_mock_say_topology(m, rai_mock_version(m, l)));
 }
 
-static void on_session_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_frame *f)
+static void on_session_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_frame *f, int32_t reject)
 {
     struct rai_mock_session *s = rai_mock_session_on(m, l, f->channel);
     struct rai_reader r = f->body;
-    if (s == NULL)
+    if (s == NULL) {
         m->stats[RAI_MOCK_FRAMES_DROPPED]++; /* it lives on another link now, or nowhere */
-    else if (f->type == RAI_PACKETS_CONFIRMED)
+    } else if (f->type == RAI_PACKETS_CONFIRMED) {
         rai_mock_session_client_has(s, (uint32_t)rai_get_i32(&r));
-    else
-        rai_mock_push(&s->commands, rai_mock_item_new(f->bytes, f->size));
+    } else {
+        struct rai_mock_item *command = rai_mock_item_new(f->bytes, f->size);
+        command->reject = reject;
+        rai_mock_push(&s->commands, command);
+    }
 }
 
-static void on_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_frame *f)
+static void on_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_frame *f, int32_t reject)
 {
     if (m->config.watch.frame != NULL)
         m->config.watch.frame(m->config.watch.ctx, l->id, true, f);
@@ -134,13 +137,13 @@ static void on_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_fram
         break;
     case RAI_CREATESESSION:
     case RAI_CREATESESSION_V2:
-        rai_mock_session_create(m, l, f->body);
+        rai_mock_session_create(m, l, f->body, reject);
         break;
     case RAI_REATTACH_SESSION:
-        rai_mock_move_begin(m, l, f->body);
+        rai_mock_move_begin(m, l, f->body, reject != 0);
         break;
     default:
-        on_session_frame(m, l, f);
+        on_session_frame(m, l, f, reject);
     }
 }
 
@@ -164,21 +167,43 @@ static bool read_preamble(struct rai_mock_link *l)
     return true;
 }
 
+/* The frame is taken off the link and done, as far as a fault lets it come. */
+static void take_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_frame *f,
+                       const struct rai_mock_fault *fault)
+{
+    int32_t reject = fault != NULL && fault->action == RAI_MOCK_REJECT ? fault->code : 0;
+    rai_mock_skip(&l->in, f->size);
+    if (fault == NULL || reject != 0 || fault->place == RAI_MOCK_AFTER)
+        on_frame(m, l, f, reject); /* the bytes stay where they are until more arrive */
+    if (fault != NULL)
+        rai_mock_strike(m, l, fault);
+}
+
+static bool can_read(const rai_mock *m, const struct rai_mock_link *l)
+{
+    return !l->hung_up && l->stage == RAI_MOCK_STAYS && m->restart == 0 && !(l->held && l->deaf_until > m->now);
+}
+
 /* One frame; false: there is none, or a REATTACH is under way and the link's thread with it. */
 static bool read_one(rai_mock *m, struct rai_mock_link *l)
 {
     struct rai_frame f;
     size_t need;
-    if (l->hung_up || l->stage != RAI_MOCK_STAYS || (!l->greeted && !read_preamble(l)))
+    if (!can_read(m, l) || (!l->greeted && !read_preamble(l)))
         return false;
     int found = rai_frame_next(l->in.bytes + l->in.at, l->in.size - l->in.at, &f, &need);
     if (found < 0)
         hang_up(l);
     if (found <= 0)
         return false;
-    rai_mock_skip(&l->in, f.size);
-    on_frame(m, l, &f); /* the bytes stay where they are until more arrive */
-    return true;
+    const struct rai_mock_trap *trap = l->held ? NULL : rai_mock_sprung(m, &f, true, false);
+    const struct rai_mock_fault *fault = trap != NULL ? &trap->fault : NULL;
+    l->held = fault != NULL && fault->action == RAI_MOCK_HOLD;
+    if (l->held)
+        l->deaf_until = m->now + fault->delay_us;
+    else
+        take_frame(m, l, &f, fault);
+    return !l->held;
 }
 
 /* --- the end of a link --- */

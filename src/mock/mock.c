@@ -98,6 +98,7 @@ static void free_link(struct rai_mock_link *l)
 {
     free(l->in.bytes);
     free(l->out.bytes);
+    rai_mock_due_clear(l);
     free(l);
 }
 
@@ -118,6 +119,7 @@ void rai_mock_free(rai_mock *m)
         m->links = l->next;
         free_link(l);
     }
+    rai_mock_faults_free(m);
     rai_mock_storage_free(m);
     free(m);
 }
@@ -308,13 +310,22 @@ static void reap_links(rai_mock *m)
     for (struct rai_mock_link **place = &m->links; *place != NULL;) {
         struct rai_mock_link *l = *place;
         bool read = l->in.at == l->in.size || l->hung_up;
-        if (l->end != RAI_MOCK_OVER || l->stage != RAI_MOCK_STAYS || !read || in_use(m, l)) {
+        if (l->end != RAI_MOCK_OVER || l->stage != RAI_MOCK_STAYS || !read || l->due != NULL || in_use(m, l)) {
             place = &l->next;
             continue;
         }
         *place = l->next;
         free_link(l);
     }
+}
+
+static bool restart_if_due(rai_mock *m)
+{
+    if (m->restart == 0)
+        return false;
+    rai_mock_restart(m, m->restart == 1);
+    m->restart = 0;
+    return true;
 }
 
 bool rai_mock_turn(rai_mock *m, uint32_t most, int64_t now)
@@ -329,9 +340,11 @@ bool rai_mock_turn(rai_mock *m, uint32_t most, int64_t now)
         m->check_at = INT64_MAX;
         any = true;
     }
+    any |= rai_mock_release(m);
     while (more) {
         more = rai_mock_turn_of_links(m, most);
         more |= turn_of_sessions(m, most);
+        more |= restart_if_due(m);
         any |= more;
         more = more && most == 0;
     }
@@ -342,6 +355,8 @@ bool rai_mock_turn(rai_mock *m, uint32_t most, int64_t now)
 
 int64_t rai_mock_deadline(const rai_mock *m)
 {
-    int64_t sync = m->journal != NULL ? m->journal->at : INT64_MAX;
-    return sync < m->check_at ? sync : m->check_at;
+    int64_t at = rai_mock_next_due(m);
+    if (m->journal != NULL && m->journal->at < at)
+        at = m->journal->at;
+    return at < m->check_at ? at : m->check_at;
 }

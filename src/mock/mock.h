@@ -49,7 +49,7 @@ void rai_mock_free(rai_mock *m); /* NULL is fine */
 
 /* --- links --- */
 
-uint32_t rai_mock_accept(rai_mock *m, int64_t now); /* ids are never reused */
+uint32_t rai_mock_accept(rai_mock *m, int64_t now); /* ids are never reused; 0: refused */
 void rai_mock_input(rai_mock *m, uint32_t link, const uint8_t *bytes, size_t size);
 /* The peer has ended the link. What arrived before may still be read, and the end is noticed some time later. */
 void rai_mock_ended(rai_mock *m, uint32_t link);
@@ -66,17 +66,75 @@ bool rai_mock_turn(rai_mock *m, uint32_t most, int64_t now);
 int64_t rai_mock_deadline(const rai_mock *m); /* INT64_MAX: none */
 void rai_mock_confirm_all(rai_mock *m);       /* PACKETS_CONFIRMED for everybody, as the check does */
 
-/* --- faults --- */
+/* --- faults: now --- */
 
 /* All links and sessions are gone, as is what was not on disk; keep_journal false: the rest as well. */
 void rai_mock_restart(rai_mock *m, bool keep_journal);
 void rai_mock_disconnect(rai_mock *m, uint32_t link,
                          int reason); /* DISCONNECT of the link's version, then it hangs up */
+
+/* How a link ends by accident. What was said before goes out first. */
+enum rai_mock_cut {
+    RAI_MOCK_RESET = 1, /* both sides notice; what is on its way to the broker is gone */
+    RAI_MOCK_FINISH,    /* the same, and the client sees an end in good order */
+    RAI_MOCK_SILENCE,   /* nobody is told, and nothing passes any more */
+    RAI_MOCK_ABANDON    /* the client is reset; the broker gets all that was on its way, and is never told */
+};
+void rai_mock_cut(rai_mock *m, uint32_t link, enum rai_mock_cut how); /* link 0: every one that is open */
+/* For whoever holds the client's end: how to end it once rai_mock_output() is empty. 0: it was not cut. */
+enum rai_mock_cut rai_mock_cut_of(const rai_mock *m, uint32_t link);
+
+void rai_mock_unreachable(rai_mock *m, bool on);   /* rai_mock_accept() gives 0, "refused" */
+void rai_mock_slow(rai_mock *m, int64_t delay_us); /* whatever is said is ready to go so much later */
+/* Who wants a session is sent there: DISCONNECT with the target, and 222. NULL: no longer. */
+void rai_mock_redirect(rai_mock *m, const char *host, uint16_t port);
 /* Requests about this address or queue are refused with a code (0: no longer). */
 void rai_mock_refuse(rai_mock *m, const char *name, int32_t code);
 /* Requests for an address's credits are answered with FAIL_CREDITS and its sends with 210, as long as it is full. */
 void rai_mock_fill(rai_mock *m, const char *address, bool full);
 void rai_mock_set_sync(rai_mock *m, int64_t longest_us);
+
+/* --- faults: at a certain frame, or by chance --- */
+
+enum rai_mock_action {
+    RAI_MOCK_CUT_RESET = RAI_MOCK_RESET, /* the link is cut there: the four of enum rai_mock_cut */
+    RAI_MOCK_CUT_FINISH = RAI_MOCK_FINISH,
+    RAI_MOCK_CUT_SILENCE = RAI_MOCK_SILENCE,
+    RAI_MOCK_CUT_ABANDON = RAI_MOCK_ABANDON,
+    RAI_MOCK_DISCONNECT, /* in good order; code: the reason */
+    RAI_MOCK_RESTART,    /* of the broker; code 0: the journal is lost as well */
+    RAI_MOCK_REJECT,     /* client's frames only: the request fails with the code */
+    RAI_MOCK_HOLD,       /* the frame and all behind it on its link wait delay_us */
+    RAI_MOCK_POSTPONE,   /* broker's frames of sessions only: it alone waits, and others overtake it; delay_us below 0:
+                            until the fault is taken back */
+    RAI_MOCK_GARBAGE,    /* broker's frames only: chance bytes before it, behind it, or as its inside */
+    RAI_MOCK_ACTIONS
+};
+
+enum rai_mock_place { RAI_MOCK_BEFORE = 1, RAI_MOCK_INSIDE, RAI_MOCK_AFTER };
+
+enum { RAI_MOCK_ANY_TYPE = 256 };
+#define RAI_MOCK_ANY_CHANNEL INT64_MIN
+#define RAI_MOCK_ALWAYS      UINT32_MAX
+
+/* Strikes at frames that fit. Each fault counts for itself; of several that are ready the oldest strikes. */
+struct rai_mock_fault {
+    enum rai_mock_action action;
+    enum rai_mock_place
+        place; /* of cuts, DISCONNECT, RESTART, GARBAGE; a frame that was not read as a whole has no effect */
+    bool from_client;
+    int type;        /* of the packet, signed as on the wire, or RAI_MOCK_ANY_TYPE */
+    int64_t channel; /* or RAI_MOCK_ANY_CHANNEL */
+    uint32_t nth;    /* the first that it strikes, counted from now; 0 is 1 */
+    uint32_t times;  /* how many it strikes from there on; 0 is 1 */
+    int chance;      /* in 1000, from the seed; 0: certain */
+    int32_t code;
+    int64_t delay_us;
+};
+int rai_mock_fault_add(rai_mock *m,
+                       const struct rai_mock_fault *fault); /* its id; 0: these things do not go together */
+void rai_mock_fault_drop(rai_mock *m, int id);              /* 0: all */
+int64_t rai_mock_fault_struck(const rai_mock *m, int id);   /* how often; -1: there is no such fault */
 
 /* --- what there is --- */
 

@@ -9,14 +9,6 @@
 
 #include "mock/inside.h"
 
-void rai_mock_move_begin(rai_mock *m, struct rai_mock_link *l, struct rai_reader r)
-{
-    (void)m;
-    rai_get_str(&r, l->wanted, sizeof l->wanted);
-    l->received = rai_get_i32(&r);
-    l->stage = RAI_MOCK_ASKED;
-}
-
 static void finish(rai_mock *m, struct rai_mock_link *l, uint32_t count, bool found)
 {
     struct rai_mock_item *item = rai_mock_say_reattached((int32_t)count, found);
@@ -24,6 +16,17 @@ static void finish(rai_mock *m, struct rai_mock_link *l, uint32_t count, bool fo
     free(item);
     l->stage = RAI_MOCK_STAYS;
     m->stats[found ? RAI_MOCK_REATTACHES : RAI_MOCK_REFUSED_REATTACHES]++;
+}
+
+void rai_mock_move_begin(rai_mock *m, struct rai_mock_link *l, struct rai_reader r, bool reject)
+{
+    if (reject) {
+        finish(m, l, UINT32_MAX, false);
+        return;
+    }
+    rai_get_str(&r, l->wanted, sizeof l->wanted);
+    l->received = rai_get_i32(&r);
+    l->stage = RAI_MOCK_ASKED;
 }
 
 /* A sync can end just now. false: the session ended with it. */

@@ -23,7 +23,7 @@ struct rai_mock_session *rai_mock_session_on(const rai_mock *m, const struct rai
 
 /* --- birth and end --- */
 
-enum { SECURITY = 105, INCOMPATIBLE = 108 };
+enum { SECURITY = 105, INCOMPATIBLE = 108, ROUTING = 222 };
 
 static void answer(rai_mock *m, struct rai_mock_link *l, struct rai_mock_item *item)
 {
@@ -32,7 +32,7 @@ static void answer(rai_mock *m, struct rai_mock_link *l, struct rai_mock_item *i
     free(item);
 }
 
-void rai_mock_session_create(rai_mock *m, struct rai_mock_link *l, struct rai_reader r)
+void rai_mock_session_create(rai_mock *m, struct rai_mock_link *l, struct rai_reader r, int32_t reject)
 {
     struct rai_mock_session *s = rai_mock_take(sizeof *s);
     char user[RAI_MOCK_NAME];
@@ -47,7 +47,17 @@ void rai_mock_session_create(rai_mock *m, struct rai_mock_link *l, struct rai_re
     s->auto_acks = rai_get_bool(&r) || xa;
     s->window = rai_get_i32(&r);
     const struct rai_mock_rule *rule = rai_mock_rule_of(m, user);
-    int32_t code = s->version > m->config.version ? INCOMPATIBLE : r.bad ? SECURITY : rule != NULL ? rule->code : 0;
+    int32_t code = rule != NULL ? rule->code : 0;
+    if (reject != 0)
+        code = reject;
+    else if (s->version > m->config.version)
+        code = INCOMPATIBLE;
+    else if (r.bad)
+        code = SECURITY;
+    else if (m->redirect_host[0] != '\0')
+        code = ROUTING;
+    if (code == ROUTING && m->redirect_host[0] != '\0')
+        answer(m, l, rai_mock_say_redirect(m, rai_mock_version(m, l)));
     if (code != 0) {
         free(s);
         answer(m, l, rai_mock_say_exception(RAI_CHANNEL_SESSION, code, "the session is refused", NULL));
@@ -93,6 +103,7 @@ void rai_mock_session_end(rai_mock *m, struct rai_mock_session *s)
     rai_mock_clear(&s->commands);
     rai_mock_clear(&s->done);
     rai_mock_clear(&s->cache);
+    rai_mock_clear(&s->late);
     while (*place != s)
         place = &(*place)->next;
     *place = s->next;
@@ -104,6 +115,21 @@ void rai_mock_session_end(rai_mock *m, struct rai_mock_session *s)
 /* --- packets to the client --- */
 
 void rai_mock_session_packet(rai_mock *m, struct rai_mock_session *s, struct rai_mock_item *item)
+{
+    struct rai_frame f;
+    size_t need;
+    rai_frame_next(item->bytes, item->size, &f, &need);
+    const struct rai_mock_trap *trap = rai_mock_sprung(m, &f, false, true);
+    if (trap == NULL) {
+        rai_mock_session_say(m, s, item);
+        return;
+    }
+    item->at = trap->fault.delay_us < 0 ? INT64_MAX : m->now + trap->fault.delay_us;
+    item->fault = trap->id;
+    rai_mock_push(&s->late, item);
+}
+
+void rai_mock_session_say(rai_mock *m, struct rai_mock_session *s, struct rai_mock_item *item)
 {
     s->numbered++;
     rai_mock_push(&s->cache, item);
@@ -170,7 +196,9 @@ bool rai_mock_session_execute(rai_mock *m, struct rai_mock_session *s)
     size_t need;
     if (command == NULL || rai_frame_next(command->bytes, command->size, &frame, &need) != 1)
         return false;
-    struct rai_mock_call call = { .m = m, .s = s, .frame = &frame, .r = frame.body, .correlation = RAI_NO_CORRELATION };
+    struct rai_mock_call call = {
+        .m = m, .s = s, .frame = &frame, .r = frame.body, .correlation = RAI_NO_CORRELATION, .reject = command->reject
+    };
     m->together = 0;
     rai_mock_call(&call);
     struct rai_mock_item *done = call.answer != NULL ? call.answer : rai_mock_item_new(NULL, 0);

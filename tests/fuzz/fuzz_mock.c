@@ -17,6 +17,7 @@ struct scene {
     int64_t now;
     uint32_t links[LINKS];
     bool torn[LINKS]; /* a part of a frame was taken */
+    bool garbage;     /* may come on command */
 };
 
 /* What was said is taken; while only whole frames were, it begins with one, and nothing else ever comes. */
@@ -26,6 +27,7 @@ static void listen(struct scene *x, int which, size_t most)
     struct rai_frame frame;
     const uint8_t *bytes = rai_mock_output(x->m, x->links[which], &size);
     int rc = 1;
+    x->torn[which] |= x->garbage || rai_mock_cut_of(x->m, x->links[which]) != 0;
     while (at < size && !x->torn[which] && (rc = rai_frame_next(bytes + at, size - at, &frame, &need)) == 1)
         at += frame.size;
     FUZZ_CHECK(rc >= 0);
@@ -139,10 +141,46 @@ static void request(struct scene *x, uint32_t link, uint8_t what, int64_t channe
     say(x, link, frame, count.size);
 }
 
+/* Whatever the numbers say, they are taken or refused. */
+static void add_fault(struct scene *x)
+{
+    static const int64_t delays[] = { 0, 1000, 10000000, -1 };
+    uint8_t what = fuzz_byte(&x->in), n = fuzz_byte(&x->in);
+    struct rai_mock_fault f = { .action = what % 12,
+                                .place = what / 12 % 5,
+                                .from_client = what & 64,
+                                .type = what & 128 ? RAI_MOCK_ANY_TYPE : (int8_t)fuzz_byte(&x->in),
+                                .channel = RAI_MOCK_ANY_CHANNEL,
+                                .nth = n % 4,
+                                .times = n & 4 ? RAI_MOCK_ALWAYS : n % 3,
+                                .chance = n & 8 ? 500 : 0,
+                                .code = n,
+                                .delay_us = delays[n / 16 % 4] };
+    x->garbage |= rai_mock_fault_add(x->m, &f) != 0 && f.action == RAI_MOCK_GARBAGE;
+}
+
 static void fault(struct scene *x, uint32_t link)
 {
     uint8_t what = fuzz_byte(&x->in), n = fuzz_byte(&x->in);
-    switch (what % 6) {
+    switch (what % 12) {
+    case 6:
+        add_fault(x);
+        break;
+    case 7:
+        rai_mock_fault_drop(x->m, n);
+        break;
+    case 8:
+        rai_mock_cut(x->m, link, n % 4 + 1);
+        break;
+    case 9:
+        rai_mock_slow(x->m, n * 1000);
+        break;
+    case 10:
+        rai_mock_redirect(x->m, n & 1 ? "host" : NULL, n);
+        break;
+    case 11:
+        rai_mock_unreachable(x->m, n & 1);
+        break;
     case 0:
         rai_mock_restart(x->m, n & 1);
         break;
