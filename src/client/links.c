@@ -132,13 +132,13 @@ static bool write_once(rai_client *c, struct client_link *l, size_t *written)
     take(c, l);
     ssize_t n = c->sys->write(c->sys->ctx, fd, pieces, count);
     lock_again(c);
+    size_t taken = n > 0 ? (size_t)n : 0;
+    /* also when a hang-up was asked for meanwhile: what was written may be done; and that nothing was counts as well */
+    rai_engine_written(c->engine, l->id, taken, now_of(c));
+    *written += taken;
     if (n < 0 && n != -EAGAIN) {
         l->write_error = (int)-n; /* the driver reads what the peer said last, then reports it */
         return false;
-    }
-    if (n > 0) { /* also when a hang-up was asked for meanwhile: what was written may be done */
-        rai_engine_written(c->engine, l->id, (size_t)n, now_of(c));
-        *written += (size_t)n;
     }
     if (n < 0 || (size_t)n < size) {
         l->blocked = true;

@@ -155,6 +155,26 @@ Test(client_faults, nth_read_fails__work_goes_on, .timeout = 120)
     sweep("the end of the stream", READ, END, 10);
 }
 
+/* What the system refused to take was not written: it is sent when the session is there again, and not unknown. */
+Test(client_faults, failed_write__wrote_nothing)
+{
+    struct peer *peer = peer_new();
+    struct failing f = { .error = EPIPE };
+    struct rai_sys sys = failing_table(&f);
+    struct rai_config config = harness_config(peer_port(peer));
+    config.manual_drive = true;
+    rai_client *c = harness_open(&config, &sys);
+    rai_session *s = harness_session(c);
+    rai_producer *p = harness_producer(c, s);
+    cr_expect_eq(harness_send(c, p, LONG_MS, NULL), RA_OUTCOME_CONFIRMED);
+    cr_expect_eq(harness_query(c, s, LONG_MS), 0);
+    /* the peer knows no session again: it is recreated, and what was written would end unknown */
+    atomic_store(&f.left[WRITE], 1);
+    cr_expect_eq(harness_send(c, p, LONG_MS, NULL), RA_OUTCOME_CONFIRMED);
+    harness_close(c);
+    peer_free(peer);
+}
+
 Test(client_faults, nth_write_fails__work_goes_on, .timeout = 120)
 {
     sweep("a broken pipe", WRITE, EPIPE, 10);
