@@ -210,24 +210,41 @@ static PyObject *text_from(const char *text)
 /* --- listeners: C holds an id, the callable is in a table of Python's --------------------------------------------- */
 
 %{
-/* Runs inside ra_connection_dispatch() alone, which let go of the lock. The event is lent for the call. */
-static void call_listener(void *user, const ra_event *event)
+/* The event is lent for the call. Exceptions of listeners are kept by the handler; one is left behind here only when Python
+ * raises on the way to it: no memory, or Ctrl-C in that moment. */
+static void call_handler(unsigned long long id, const ra_event *event)
 {
     static const char over[] = "ra_event of a listener that has returned";
-    PyGILState_STATE state = PyGILState_Ensure();
     PyObject *lent = PyCapsule_New((void *)(uintptr_t)event, "ra_event", NULL);
-    unsigned long long id = (uintptr_t)user;
     PyObject *done = lent != NULL ? PyObject_CallFunction(event_handler, "KO", id, lent) : NULL;
 
-    if (done == NULL)
-        PyErr_WriteUnraisable(event_handler);
     if (lent != NULL)
         PyCapsule_SetName(lent, over);
     Py_XDECREF(done);
     Py_XDECREF(lent);
+}
+
+/* Runs inside ra_connection_dispatch() alone, which let go of the lock. What is raised goes on when that has returned; the
+ * listeners behind it still hear. */
+static void call_listener(void *user, const ra_event *event)
+{
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *type, *value, *trace;
+
+    PyErr_Fetch(&type, &value, &trace);
+    call_handler((uintptr_t)user, event);
+    if (type != NULL)
+        PyErr_Restore(type, value, trace);
     PyGILState_Release(state);
 }
 %}
+%exception ra_connection_dispatch {
+    $action
+    if (PyErr_Occurred()) {
+        ra_error_free(*arg3);
+        SWIG_fail;
+    }
+}
 
 %typemap(in) (ra_listener_function function, void *user, ra_release_function release) {
     unsigned long long id = PyLong_AsUnsignedLongLong($input);

@@ -142,9 +142,17 @@ static int set_properties(ra_message *message, PyObject *properties)
         PyErr_Format(PyExc_TypeError, "properties: expected a dict, got %R", properties);
         return -1;
     }
-    while (PyDict_Next(properties, &at, &key, &value))
-        if (set_property(message, key, value) < 0)
+    while (PyDict_Next(properties, &at, &key, &value)) {
+        int code;
+
+        Py_INCREF(key); /* looking at a value can run anything, also what empties the dict */
+        Py_INCREF(value);
+        code = set_property(message, key, value);
+        Py_DECREF(key);
+        Py_DECREF(value);
+        if (code < 0)
             return -1;
+    }
     return 0;
 }
 

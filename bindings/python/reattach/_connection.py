@@ -70,8 +70,7 @@ class Connection:
     def session(self, transacted=False):
         """Opens a session. Not transacted: every send and acknowledgement takes effect by itself."""
         mode = _native.SESSION_TRANSACTED if transacted else _native.SESSION_AUTO_COMMIT
-        handle, operation = _native.session_open_begin(self._handle, mode)
-        _wait.finish(self, operation)
+        handle, _ = _wait.request(self, _native.session_open_begin, self._handle, mode)
         return Session(self, handle, transacted)
 
     # --- listeners and events ---
@@ -129,6 +128,10 @@ class Connection:
         while dispatch is not None and dispatch.connection is not self:
             dispatch = dispatch.outer
         return dispatch is not None
+
+    def _before_waiting(self, instead=""):
+        if self._in_listener():
+            raise _errors.make("IN_LISTENER", "a listener may not wait" + instead)
 
     def wait(self, timeout=None):
         """Waits for events and dispatches them: True, or False when none came within timeout seconds."""

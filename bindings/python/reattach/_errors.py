@@ -208,7 +208,7 @@ class BatchError(OutcomeError):
     """Of send_many: not every message was confirmed. `result` tells what became of each; code, message and the rest are
     those of the first failure."""
 
-    def __init__(self, message, result, **fields):
+    def __init__(self, message, result=None, **fields):
         super().__init__(message, **fields)
         self.result = result
 

@@ -3,7 +3,8 @@ from . import _native
 
 FAILURE = ("reattached", "recreated", "session_lost")
 _KINDS = {_native.event_kind_name(number): number
-          for number in range(_native.EVENT_DISCONNECTED, _native.EVENT_LOG + 1)}
+          for number in range(_native.EVENT_DISCONNECTED, _native.EVENT_LOG + 1)
+          if number != _native.EVENT_SEND_OUTCOME}  # tags are those of send_many() alone
 
 
 class Event:

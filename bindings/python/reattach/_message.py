@@ -1,4 +1,5 @@
 """Messages, and the types of their properties."""
+import struct
 import time
 
 from . import _native
@@ -24,6 +25,14 @@ class Float(float):
     """A property of 32 bits (a plain float is sent as 64 bits)."""
     __slots__ = ()
     _property_type = _native.PROPERTY_FLOAT
+
+    def __new__(cls, value):
+        number = float.__new__(cls, value)
+        try:
+            struct.pack("<f", number)
+        except OverflowError:
+            raise OverflowError(f"{value} does not fit into the 32 bits of a Float") from None
+        return number
 
 
 class Char(str):

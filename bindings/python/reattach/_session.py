@@ -65,8 +65,7 @@ class Session:
 
     def producer(self, address=None):
         """Opens a producer for an address; None: the address is given with each send."""
-        handle, operation = _native.producer_open_begin(self._handle, address)
-        self._finish(operation)
+        handle, _ = self._request(_native.producer_open_begin, address)
         return Producer(self, handle)
 
     def consumer(self, queue, filter=None, *, browse=False, window=None):
@@ -74,9 +73,7 @@ class Session:
         how many bytes the broker sends ahead (0 nothing, -1 without limit, None the connection's consumerWindowSize).
         """
         flags = _native.CONSUMER_BROWSE if browse else 0
-        handle, operation = _native.consumer_open_begin(self._handle, queue, filter, flags,
-                                                        -2 if window is None else window)
-        self._finish(operation)
+        handle, _ = self._request(_native.consumer_open_begin, queue, filter, flags, -2 if window is None else window)
         return Consumer(self, handle)
 
     def create_queue(self, name, *, address=None, routing_type="anycast", durable=True, temporary=False, filter=None,
@@ -85,37 +82,35 @@ class Session:
         flags = (_native.QUEUE_DURABLE if durable and not temporary else 0) | \
                 (_native.QUEUE_TEMPORARY if temporary else 0)
         try:
-            self._finish(_native.session_create_queue_begin(self._handle, name, address, _routing(routing_type), flags,
-                                                            filter))
+            self._request(_native.session_create_queue_begin, name, address, _routing(routing_type), flags, filter)
         except _errors.QueueExists:
             if not exist_ok:
                 raise
 
     def delete_queue(self, name):
         """Deletes a queue with the messages in it. It must have no consumers."""
-        self._finish(_native.session_delete_queue_begin(self._handle, name))
+        self._request(_native.session_delete_queue_begin, name)
 
     def create_address(self, address, *routing_types):
         """Creates an address for "anycast", "multicast" or both."""
         numbers = {_routing(name) for name in routing_types or ("anycast",)}
-        self._finish(_native.session_create_address_begin(self._handle, address, _native.ROUTING_MULTICAST in numbers,
-                                                          _native.ROUTING_ANYCAST in numbers))
+        self._request(_native.session_create_address_begin, address, _native.ROUTING_MULTICAST in numbers,
+                      _native.ROUTING_ANYCAST in numbers)
 
     def query_queue(self, name):
         """A QueueInfo, or None when there is no such queue."""
-        return self._query(_native.session_query_queue_begin(self._handle, name), QueueInfo)
+        return self._query(_native.session_query_queue_begin, name, QueueInfo)
 
     def query_address(self, address):
         """An AddressInfo, or None when there is no such address."""
-        return self._query(_native.session_query_address_begin(self._handle, address), AddressInfo)
+        return self._query(_native.session_query_address_begin, address, AddressInfo)
 
-    def _query(self, operation, kind):
-        self._finish(operation)
-        info = _native.operation_take_queue_info(operation)
+    def _query(self, begin, name, kind):
+        info = _native.operation_take_queue_info(self._request(begin, name))
         return kind(info) if _native.queue_info_exists(info) else None
 
-    def _finish(self, operation):
-        _wait.finish(self._connection, operation)
+    def _request(self, begin, *arguments):
+        return _wait.request(self._connection, begin, self._handle, *arguments)
 
     # --- delivery and transactions ---
 
@@ -130,10 +125,10 @@ class Session:
         _wait.aside(_native.session_stop, self._handle)
 
     def commit(self):
-        self._finish(_native.session_commit_begin(self._handle))
+        self._request(_native.session_commit_begin)
 
     def rollback(self):
-        self._finish(_native.session_rollback_begin(self._handle))
+        self._request(_native.session_rollback_begin)
 
     @property
     def rollback_only(self):
@@ -282,9 +277,8 @@ class Producer:
         if wait is None:
             name = "blockOnDurableSend" if message.durable else "blockOnNonDurableSend"
             wait = not session._transacted and connection._options[name] == "true"
-        if wait and connection._in_listener():
-            raise _errors.make("IN_LISTENER", "a send that waits for its answer is not possible inside a listener: "
-                               "send(wait=False)")
+        if wait:
+            connection._before_waiting("; send(wait=False) is possible")
         send = _native.producer_send_begin if wait else _native.producer_send_forget
         end = None
         while True:
@@ -316,6 +310,10 @@ class Producer:
         Returns a SendResult; raises BatchError, which has it too, when not all were confirmed, or when timeout seconds
         were not enough. In a transaction it does not wait: the commit decides.
         """
+        if isinstance(messages, (str, bytes, bytearray, memoryview)):
+            raise TypeError("send_many() takes an iterable of messages, and this is one body")
+        if not self._session._transacted:
+            self._session._connection._before_waiting("; send(wait=False) is possible")
         header = (properties, bool(durable), priority, expiration_ms(expires_in), now_ms())
         end = _wait.until(timeout)
         result = SendResult()
@@ -440,7 +438,7 @@ class Consumer:
     def _take(self, limit, found):
         made = Message._received
         while len(found) < limit:
-            handles = _native.consumer_take_list(self._handle, limit - len(found))
+            handles = _native.consumer_take_list(self._handle, min(limit - len(found), BATCH))
             if not handles:
                 break
             found.extend([made(handle, self) for handle in handles])
@@ -473,8 +471,7 @@ class Consumer:
     def _acknowledge(self, message, individually):
         connection = self._session._connection
         if connection._options["blockOnAcknowledge"] == "true" and not connection._in_listener():
-            operation = _native.consumer_acknowledge_begin(self._handle, message._handle, individually)
-            _wait.finish(connection, operation)
+            _wait.request(connection, _native.consumer_acknowledge_begin, self._handle, message._handle, individually)
         elif individually:
             _native.consumer_acknowledge_individually(self._handle, message._handle)
         else:

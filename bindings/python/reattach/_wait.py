@@ -10,15 +10,20 @@ from . import _errors, _native
 
 SLICE_MS = 50
 FOREVER = float("inf")
+LONGEST = 1e9  # seconds; what is longer is for ever
 
 
 def on_main_thread():
     return threading.current_thread() is threading.main_thread()
 
 
+def is_endless(timeout):
+    return timeout is None or timeout > LONGEST
+
+
 def until(timeout):
     """A point in time; timeout in seconds, None for ever."""
-    return FOREVER if timeout is None else time.monotonic() + max(timeout, 0)
+    return FOREVER if is_endless(timeout) else time.monotonic() + max(timeout, 0)
 
 
 def left_ms(end, in_slices):
@@ -30,7 +35,16 @@ def left_ms(end, in_slices):
 
 
 def timeout_ms(timeout):
-    return -1 if timeout is None else max(int(timeout * 1000 + 0.999), 0)
+    return -1 if is_endless(timeout) else max(int(timeout * 1000 + 0.999), 0)
+
+
+def request(connection, begin, *arguments):
+    """Begins something and waits for its end; returns what begin() gave: the operation, or a handle and the operation.
+    Inside a listener, where the end could not be waited for, nothing is begun."""
+    connection._before_waiting()
+    begun = begin(*arguments)
+    finish(connection, begun[-1] if isinstance(begun, (tuple, list)) else begun)
+    return begun
 
 
 def finish(connection, operation):
@@ -81,7 +95,10 @@ def aside(function, *arguments):
             box.append((None, error))
         done.set()
 
-    threading.Thread(target=run, name="reattach", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="reattach", daemon=True).start()
+    except RuntimeError:  # no thread is to be had; from 3.12 on none is while the interpreter shuts down
+        return function(*arguments)
     done.wait()
     result, error = box[0]
     if error is not None:

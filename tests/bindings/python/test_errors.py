@@ -1,5 +1,6 @@
 """What goes wrong, as exceptions: each of its own kind, in its time."""
 import contextlib
+import pickle
 import socket
 import threading
 import time
@@ -8,7 +9,7 @@ import unittest
 import reattach
 from reattach import _native
 from reattach._errors import KINDS
-from kit import PATIENCE, Case, in_thread
+from kit import PATIENCE, PORT, Case, in_thread
 
 SLACK = 2  # seconds beyond a deadline
 
@@ -240,6 +241,42 @@ class Working(Case):
         with self.assertRaises(KeyError):
             with self.connect() as connection, connection.session():
                 raise KeyError
+
+
+class Copies(unittest.TestCase):
+    def test_an_exception__goes_from_one_process_to_another(self):
+        result = reattach.SendResult()
+        result.count, result.rejected = 2, 1
+        first = reattach.SecurityError("no", -45, broker_code=105, broker_text="may not send")
+        for error in (first, reattach.BatchError("1 of 2", result, code=-45, broker_text="may not send")):
+            copy = pickle.loads(pickle.dumps(error))
+            self.assertEqual((type(copy), str(copy), copy.code, copy.broker_text),
+                             (type(error), str(error), error.code, error.broker_text))
+        self.assertEqual((copy.result.count, copy.result.rejected), (2, 1))
+
+
+class Timeouts(Case):
+    def test_endless_and_very_long__are_both_long(self):
+        for timeout in (float("inf"), 1e18, 1e300):
+            with reattach.connect(f"tcp://127.0.0.1:{PORT}", timeout=timeout, user="admin", password="admin") as connection:
+                session, name, producer, consumer = self.opened(connection)
+                producer.send(b"x")
+                waits = [lambda: consumer.receive(timeout), lambda: session.flush(timeout),
+                         lambda: producer.send_many([b"x"], timeout=timeout), lambda: consumer.receive_many(5, timeout)]
+                for wait in waits:
+                    in_thread(wait).value()
+                for wait in waits[1:3]:
+                    wait()
+                self.assertEqual(session.close(timeout), (0, 0))
+
+    def test_what_is_no_number__is_refused(self):
+        connection = self.connect()
+        _, _, _, consumer = self.opened(connection)
+        for timeout in (float("nan"), "5"):
+            for wait in (lambda: consumer.receive(timeout), lambda: connection.wait(timeout),
+                         lambda: connection.close(timeout)):
+                with self.assertRaises((ValueError, TypeError)):
+                    wait()
 
 
 class Interrupting(Case):

@@ -72,7 +72,8 @@ class Properties(Case):
         "none": (None, "null"), "yes": (True, "boolean"), "no": (False, "boolean"),
         "byte": (reattach.Byte(-128), "byte"), "short": (reattach.Short(32767), "short"),
         "int": (reattach.Int(-2**31), "int"), "long": (2**63 - 1, "long"), "negative": (-2**63, "long"),
-        "float": (reattach.Float(0.5), "float"), "double": (math.pi, "double"), "infinite": (math.inf, "double"),
+        "float": (reattach.Float(0.5), "float"), "infinite float": (reattach.Float("-inf"), "float"),
+        "double": (math.pi, "double"), "infinite": (math.inf, "double"),
         "text": ("\u00e4\0\U0001f600", "string"), "empty": ("", "string"), "char": (reattach.Char("\u6f22"), "char"),
         "half": (reattach.Char("\ud83d"), "char"), "bytes": (b"\0\xff", "bytes"), "no bytes": (b"", "bytes"),
         "\u00e4 key": (1, "long"),
@@ -105,7 +106,8 @@ class Properties(Case):
         for value in (2**63, -2**63 - 1):
             with self.assertRaisesRegex(OverflowError, "property big"):
                 reattach.Message(None, {"big": value})
-        for make, value in ((reattach.Byte, 128), (reattach.Short, -32769), (reattach.Int, 2**31)):
+        for make, value in ((reattach.Byte, 128), (reattach.Short, -32769), (reattach.Int, 2**31),
+                            (reattach.Float, 1e39), (reattach.Float, -1e39)):
             with self.assertRaisesRegex(OverflowError, make.__name__):
                 make(value)
         for value in ("", "ab", "\U0001f600"):
@@ -118,6 +120,18 @@ class Properties(Case):
                 reattach.Message(None, {"p": value})
         with self.assertRaises(TypeError):
             reattach.Message(None, {1: "key"})
+
+        class Clears:
+            def __getattr__(self, name):
+                properties.clear()
+                raise AttributeError(name)
+
+            def __repr__(self):
+                return "one that clears the dict it is in"
+
+        properties = {"p": Clears()}
+        with self.assertRaisesRegex(TypeError, "'p': one that clears"):
+            reattach.Message(None, properties)
         with self.assertRaises(ValueError):
             reattach.Message(None, {"zero\0key": 1})
         with self.assertRaises(TypeError):

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import unittest
+import unittest.mock
 
 import reattach
 from kit import PATIENCE, PORT, Case, await_that, census, in_thread
@@ -129,6 +130,17 @@ class Threads(Case):
         for task in tasks:
             self.assertIsNone(task.value())
         self.assertEqual(clashes, [])
+
+
+    def test_without_a_thread_to_be_had__opening_and_closing_work(self):
+        def refuse(thread):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+        with unittest.mock.patch.object(threading.Thread, "start", refuse):
+            connection = self.connect()
+            session = connection.session()
+            session.stop()
+            self.assertEqual((session.close(), connection.close()), ((0, 0), (0, 0)))
 
 
 class Nothing(Case):
@@ -275,7 +287,7 @@ class Ends(Case):
     def test_exit_with_a_live_connection__is_clean(self):
         for program in ("", "session.add_failure_listener(print)", "del connection", "sys.exit(0)",
                         "threading.Thread(target=consumer.receive, daemon=True).start(); time.sleep(0.2)",
-                        "producer.send_many([b'x'] * 1000)"):
+                        "producer.send_many([b'x'] * 1000)", "import atexit; atexit.register(connection.close)"):
             with self.subTest(program):
                 began = time.monotonic()
                 done = self.in_child(PRELUDE + program)

@@ -61,6 +61,14 @@ class Receiving(Case):
             self.assertIsNone(consumer.receive(timeout))
         self.assertEqual(consumer.receive_many(10, 0), [])
 
+    def test_any_limit__is_a_limit(self):
+        _, _, producer, consumer = self.opened(self.connect())
+        producer.send_many([b"x"] * 600)
+        messages = consumer.receive_many(2**40, PATIENCE)
+        while len(messages) < 600:
+            messages += consumer.receive_many(2**40, PATIENCE)
+        self.assertEqual(len(messages), 600)
+
     def test_with_timeout_zero__what_is_in_the_queue_is_found(self):
         connection = self.connect(consumerWindowSize=0)
         _, _, producer, consumer = self.opened(connection)
@@ -214,9 +222,16 @@ class Batches(Case):
 
     def test_a_wrong_message__stops_the_batch_and_says_what_it_is(self):
         _, _, producer, consumer = self.opened(self.connect())
-        for wrong in (5, (b"x",), (b"x", {"p": 1j})):
-            with self.assertRaises(TypeError):
+        for wrong in (5, (b"x",), (b"x", {"p": 1j}), producer):
+            with self.assertRaises((TypeError, ValueError)):
                 producer.send_many([b"a", wrong])
+        self.assertEqual(self.drained(consumer), [])
+
+    def test_one_message_instead_of_many__is_refused(self):
+        _, _, producer, consumer = self.opened(self.connect())
+        for wrong in ("text", b"bytes", bytearray(b"x"), memoryview(b"x"), reattach.Message(b"x"), None, 5):
+            with self.assertRaisesRegex(TypeError, "iter"):
+                producer.send_many(wrong)
         self.assertEqual(self.drained(consumer), [])
 
     def test_what_the_iterable_raises__comes_out(self):
