@@ -72,8 +72,10 @@ end
 
 -- --- waiting ---------------------------------------------------------------------------------------------------------
 
+local LONGEST <const> = 1e9 -- seconds; what is longer is for ever
+
 local function milliseconds(seconds)
-    if seconds == nil then return -1 end
+    if seconds == nil or seconds > LONGEST then return -1 end
     return math.max(math.ceil(seconds * 1000), 0)
 end
 
@@ -203,19 +205,24 @@ end)
 local function listen(connection, session, mask, callback)
     if type(callback) ~= "function" then error(failed("argument", "a listener has to be a function"), 0) end
     last_id = last_id + 1
-    local listener = setmetatable({ connection = connection, id = last_id, callback = callback }, Listener)
+    local home = session or connection -- it lives as long
+    local listener = setmetatable({ connection = connection, home = home, id = last_id, callback = callback }, Listener)
     listeners[last_id] = listener
     listener.native = native.connection_listen(native_of(connection), session and native_of(session), mask, last_id)
-    connection.listeners[last_id] = listener
+    home.listeners[last_id] = listener
     return listener
 end
 
 -- It hears nothing more. Closing twice is fine.
 function Listener:close()
-    self.connection.listeners[self.id] = nil
+    self.home.listeners[self.id] = nil
     release(self)
 end
 Listener.__close = Listener.close
+
+local function close_listeners(home)
+    for _, listener in pairs(home.listeners) do listener:close() end
+end
 
 -- add_listener(callback) hears all kinds of events, add_listener({ "retrying", ... }, callback) these.
 local function add_listener(connection, session, names, callback)
@@ -266,7 +273,7 @@ local function build(body, options)
     native.message_set_durable(message, options.durable and 1 or 0)
     if options.priority then native.message_set_priority(message, options.priority) end
     if options.expires_in then
-        native.message_set_expiration(message, math.ceil((os.time() + options.expires_in) * 1000))
+        native.message_set_expiration(message, math.ceil((native.wall() + options.expires_in) * 1000))
     end
     return message
 end
@@ -407,7 +414,7 @@ function Connection:close(timeout)
     local not_done, unknown = native.connection_close(self.native, milliseconds(timeout))
     last_events(self, function()
         for _, session in pairs(self.sessions) do session:forget() end
-        for _, listener in pairs(self.listeners) do listener:close() end
+        close_listeners(self)
         release(self)
     end)
     return not_done, unknown
@@ -426,7 +433,7 @@ function Connection:session(options)
     local handle, operation = native.session_open_begin(native_of(self),
         transacted and native.SESSION_TRANSACTED or native.SESSION_AUTO_COMMIT)
     await(self, operation)
-    local session = setmetatable({ connection = self, native = handle, transacted = transacted,
+    local session = setmetatable({ connection = self, native = handle, transacted = transacted, listeners = {},
                                    children = setmetatable({}, { __mode = "k" }) }, Session)
     self.sessions[native.session_address(handle)] = session
     return session
@@ -511,6 +518,7 @@ end
 
 -- It is closed: frees what it had in the library.
 function Session:forget()
+    close_listeners(self)
     for child in pairs(self.children) do release(child) end
     release(self)
 end

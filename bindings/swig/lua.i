@@ -190,15 +190,26 @@ static uintptr_t session_address(ra_session *session)
 }
 %}
 
-/* --- time: Lua's own clocks count seconds, or those of the processor ------------------------------------------------ */
+/* --- time: Lua's own clocks count whole seconds, or those of the processor ------------------------------------------ */
 
-%inline %{
-static double monotonic(void)
+%{
+static double seconds_of(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+%}
+%inline %{
+static double monotonic(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+static double wall(void)
+{
+    return seconds_of(CLOCK_REALTIME);
 }
 %}
 

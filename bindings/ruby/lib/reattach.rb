@@ -42,7 +42,10 @@ module Reattach
     end
   end
 
+  LONGEST = 1e9 # seconds; what is longer is for ever
+  private_constant :LONGEST
+
   def self.milliseconds(seconds) # :nodoc:
-    seconds.nil? ? -1 : [(seconds * 1000).ceil, 0].max
+    seconds.nil? || seconds > LONGEST ? -1 : [(seconds * 1000).ceil, 0].max
   end
 end

@@ -51,6 +51,29 @@ test("for takes one message after the other", function()
     equal(nil, all.consumer:receive(0))
 end)
 
+test("a message expires when it was said to, and not a second before", function()
+    local all = open()
+    local pipe = assert(io.popen "date +%s%3N")
+    local now = pipe:read("n")
+    pipe:close()
+    all.producer:send("x", { expires_in = 0.9 })
+    local message = all.consumer:receive(PATIENCE)
+    assert(message and message.expiration >= now + 900, message and message.expiration - now)
+end)
+
+test("an endless timeout is one", function()
+    local connection <close> = connect(nil, { timeout = math.huge })
+    local session = connection:session()
+    session:create_queue("lua.endless", { temporary = true })
+    local producer, consumer = session:producer("lua.endless"), session:consumer("lua.endless")
+    session:start()
+    producer:send("x")
+    equal("x", consumer:receive(math.huge).body)
+    session:flush(math.huge)
+    equal({ 0, 0 }, { session:close(math.huge) })
+    equal({ 0, 0 }, { connection:close(math.huge) })
+end)
+
 test("window zero receives what is there", function()
     local all = open()
     all.producer:send("one")
@@ -422,6 +445,31 @@ test("what was never closed is collected", function()
     local before = census()
     for _ = 1, 100 do round(false) end
     nothing_left(before)
+end)
+
+local function session_round(connection, close)
+    local session = connection:session()
+    local listener = session:add_failure_listener(function() session:close() end)
+    local producer = session:producer()
+    watch(session, listener, producer)
+    if close then session:close() end
+end
+
+test("a thousand sessions of one connection leave nothing", function()
+    local connection <close> = connect()
+    session_round(connection, true)
+    local before = census()
+    for _ = 1, 1000 do session_round(connection, true) end
+    nothing_left(before)
+    equal(0, before.objects)
+end)
+
+test("sessions that were never closed are collected with their listeners", function()
+    local connection <close> = connect()
+    session_round(connection, false)
+    nothing_left { objects = 0, threads = math.huge, descriptors = math.huge }
+    for _ = 1, 100 do session_round(connection, false) end
+    nothing_left { objects = 0, threads = math.huge, descriptors = math.huge }
 end)
 
 support.run(tests)

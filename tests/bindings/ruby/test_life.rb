@@ -47,6 +47,29 @@ class LifeTest < BindingTest
     assert_equal Signal.list["INT"], $?.termsig
   end
 
+  def test_an_endless_timeout_is_one
+    connection = Reattach.connect(url, timeout: Float::INFINITY, **LOGIN)
+    session = connection.session
+    session.create_queue(queue, temporary: true)
+    producer, consumer = session.producer(queue), session.consumer(queue)
+    session.start
+    producer.send("x")
+    assert_equal "x", consumer.receive(timeout: Float::INFINITY).body
+    session.flush(timeout: Float::INFINITY)
+    assert_equal [[0, 0]] * 2, [session, connection].map { |open| open.close(timeout: Float::INFINITY) }
+  end
+
+  def test_without_a_connection_a_wait_lasts_as_long_as_is_allowed_for_that
+    open_all("reliable=true&callTimeout=200&retryInterval=20&retryJitter=0")
+    @relay.tell("refuse on")
+    cut_and_wait { !@connection.connected? }
+    @producer.send("x", durable: true, wait: false)
+    back = Thread.new { sleep 0.6; @relay.tell("refuse off") }
+    @session.flush
+    back.join
+    assert_equal 1, @session.query_queue(queue).message_count
+  end
+
   def test_two_threads_wait_on_one_connection_and_only_one_is_interrupted
     open_all
     other = @connection.session
@@ -109,6 +132,21 @@ class LifeTest < BindingTest
     assert_nothing_left(before, kept: 0)
   end
 
+  def test_a_thousand_sessions_of_one_connection_leave_nothing
+    connection = connect
+    session_round(connection).close
+    before = census
+    1000.times { session_round(connection).close }
+    assert_nothing_left(before, kept: 0)
+  end
+
+  def test_sessions_that_were_never_closed_are_collected_with_their_listeners
+    connection = connect
+    before = census
+    100.times { session_round(connection) }
+    assert_nothing_left(before, kept: 3)
+  end
+
   def test_what_was_never_closed_is_collected
     abandon
     before = census
@@ -146,6 +184,14 @@ class LifeTest < BindingTest
         consumer.receive(timeout: PATIENCE).acknowledge
       end
     end
+  end
+
+  # A session, whose listener holds it in its hands.
+  def session_round(connection)
+    session = connection.session
+    session.add_failure_listener { session.close }
+    session.producer
+    session
   end
 
   # Everything once, and dropped; the listener holds the connection in its hands.

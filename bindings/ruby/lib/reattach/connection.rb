@@ -12,7 +12,7 @@ module Reattach
 
     def initialize(url, timeout: nil, **options)
       @sessions = ObjectSpace::WeakMap.new # by the address of the native one, which events name
-      @listeners = {} # by number
+      @listeners = {} # by number; those of one session are kept by it
       @raised = []    # by listeners, on its way to the caller
       @ended = []     # native objects that go when no thread is inside the library
       @inside = 0
@@ -37,8 +37,7 @@ module Reattach
       raise ArgumentError, "a block is needed" if block.nil?
 
       mask = kinds.empty? ? Native::EVENTS_ALL : Event.mask(kinds)
-      listener = Listener.new(self, session, mask, block)
-      @listeners[listener.id] = listener
+      Listener.new(self, session, mask, block)
     end
 
     # The block hears each re-attachment, recreation and loss of a session.
@@ -140,9 +139,12 @@ module Reattach
 
     def session_of(event) = @sessions[Native.event_session(event)] # :nodoc:
 
-    def listener_closed(listener, native) # :nodoc:
-      @listeners.delete(listener.id)
-      end_later(:listener, native)
+    attr_reader :listeners # :nodoc:
+
+    # How long what is asked now may wait for its answer, in seconds; nil is for ever.
+    def call_timeout # :nodoc:
+      milliseconds = options.fetch(connected? ? "callTimeout" : "callFailoverTimeout").to_i
+      milliseconds / 1000.0 unless milliseconds.negative?
     end
 
     private

@@ -83,7 +83,7 @@ module Reattach
 
     # Before it is said that there is nothing, the broker delivers what it has; its answer is waited for.
     def ask
-      slices(connection.options.fetch("callTimeout").to_i / 1000.0) do |slice|
+      slices(connection.call_timeout) do |slice|
         result, message = look(slice, Native::WAIT_ASK)
         return message if [Native::RECEIVED, Native::RECEIVED_NONE].include?(result)
       end

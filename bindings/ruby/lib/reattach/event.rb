@@ -53,14 +53,14 @@ module Reattach
       private :next_id
     end
 
-    attr_reader :id # :nodoc:
-
     def initialize(connection, session, mask, block) # :nodoc:
       @connection = connection
+      @home = session || connection # it lives as long
       @block = block
       @id = self.class.send(:next_id)
       BY_ID[@id] = self
       @native = Native.connection_listen(connection.native, session&.native, mask, @id)
+      @home.listeners[@id] = self
     end
 
     # It hears nothing more. Closing twice is fine.
@@ -69,7 +69,8 @@ module Reattach
 
       native, @native = @native, nil
       Native.listener_close(native)
-      @connection.listener_closed(self, native)
+      @home.listeners.delete(@id)
+      @connection.end_later(:listener, native)
     end
 
     def closed? = @native.nil?

@@ -60,9 +60,9 @@ module Reattach
       connection.options[durable ? "blockOnDurableSend" : "blockOnNonDurableSend"] == "true"
     end
 
-    # Again whenever there may be room, for callTimeout at most.
+    # Again whenever there may be room, for as long as an answer may take.
     def with_room
-      slices(connection.options.fetch("callTimeout").to_i / 1000.0) do |slice|
+      slices(connection.call_timeout) do |slice|
         return yield
       rescue TimeoutError => e
         raise if e.code != :would_block || connection.in_listener?

@@ -19,6 +19,7 @@ module Reattach
       @connection = connection
       @transacted = mode == Native::SESSION_TRANSACTED
       @children = ObjectSpace::WeakMap.new
+      @listeners = {}
       @native, operation = Native.session_open_begin(connection.native, mode)
       await(operation)
       connection.session_opened(self)
@@ -99,7 +100,7 @@ module Reattach
     # Waits until everything sent and acknowledged so far has its outcome. timeout nil: the connection's callTimeout.
     def flush(timeout: nil)
       connection.before_waiting
-      slices(timeout || connection.options.fetch("callTimeout").to_i / 1000.0) do |slice|
+      slices(timeout || connection.call_timeout) do |slice|
         return if patiently { Native.session_flush(native, slice) || true }
 
         connection.dispatch
@@ -131,8 +132,11 @@ module Reattach
 
     def native = @native || raise(Error.of(:closed, "the session is closed", fatal: true)) # :nodoc:
 
+    attr_reader :listeners # :nodoc:
+
     # It is closed: frees what it had in the library.
     def forget # :nodoc:
+      @listeners.values.each(&:close)
       @children.keys.each(&:forget)
       native, @native = @native, nil
       connection.end_later(:session, native) unless native.nil?
