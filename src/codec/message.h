@@ -104,9 +104,9 @@ void rai_put_send_large(struct rai_writer *w, size_t size, int64_t channel, cons
                         const struct rai_send *send);
 void rai_put_send_piece(struct rai_writer *w, size_t size, int64_t channel, int32_t version,
                         const struct rai_send_piece *piece, const struct rai_send *send);
-/* All of it, several frames; m has a body. */
-void rai_put_send_in_pieces(struct rai_writer *w, int64_t channel, int32_t version, const ra_message *m,
-                            const struct rai_send *send);
+/* All of it, several frames; m has a body. Returns the bytes in front of the last one. */
+size_t rai_put_send_in_pieces(struct rai_writer *w, int64_t channel, int32_t version, const ra_message *m,
+                              const struct rai_send *send);
 
 /* What stands at the end of an encoded SESS_SEND, or of the last piece of a large one: for replay, survivors and
  * outcomes. false: it is neither. */

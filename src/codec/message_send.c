@@ -154,21 +154,24 @@ static size_t piece_frame_size(int32_t version, const struct rai_send_piece *pie
     return RAI_FRAME_HEADER + 4 + piece->size + 1 + (piece->last ? 8 : 0) + tail_size(version);
 }
 
-void rai_put_send_in_pieces(struct rai_writer *w, int64_t channel, int32_t version, const ra_message *m,
-                            const struct rai_send *send)
+size_t rai_put_send_in_pieces(struct rai_writer *w, int64_t channel, int32_t version, const ra_message *m,
+                              const struct rai_send *send)
 {
-    size_t headers = blob_size(m, send->address, added_routing_type(m, send)) - 4 - m->body_size;
+    size_t headers = rai_send_blob_size(m, send) - 4 - m->body_size;
     struct rai_send_piece piece = { .body_size = (int64_t)m->body_size };
+    size_t last = 0;
 
     rai_put_send_large(w, RAI_FRAME_HEADER + headers, channel, m, send);
     for (size_t at = 0; !piece.last; at += piece.size) {
         size_t left = m->body_size - at;
 
+        last = w->size;
         piece.data = m->body + at;
         piece.last = left <= send->piece;
         piece.size = piece.last ? left : send->piece;
         rai_put_send_piece(w, piece_frame_size(version, &piece), channel, version, &piece, send);
     }
+    return last;
 }
 
 /* --- what is found again in a frame --- */

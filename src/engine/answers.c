@@ -152,7 +152,7 @@ static void follow_up(rai_session *s, struct rai_pending *entry, const struct ra
 static bool is_forget(const rai_session *s, const uint8_t *frame, size_t size)
 {
     struct rai_send_tail tail;
-    return rai_frame_type(frame) == RAI_SESS_SEND && rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
+    return rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
 }
 
 /* The broker answers in order, so an answer proves that everything before it was processed, also what asked for none. */
@@ -249,7 +249,11 @@ bool rai_entry_cancel(rai_session *s, struct rai_pending *entry)
 {
     if (entry->end <= s->log.written || entry->offset < s->log.planned)
         return false;
-    return rai_log_make_hole(&s->log, entry->offset);
+    if (!rai_log_make_hole(&s->log, entry->offset))
+        return false;
+    if (entry->type == RAI_SESS_SEND)
+        rai_large_cancelled(s, entry->offset);
+    return true;
 }
 
 void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *fault)

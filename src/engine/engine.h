@@ -153,6 +153,16 @@ enum rai_send_mode {
  * follows when they do (and rai_producer_writable() turns true). address only for anonymous producers. */
 int rai_producer_send(rai_producer *p, const char *address, const ra_message *m, enum rai_send_mode mode, uint64_t tag,
                       int64_t now, rai_op **op_out, struct rai_fault *fault);
+/* A message whose body is written in pieces, one at a time on a session: m has its headers and no body. The broker stores
+ * it when the finish's answer says so; one that is cancelled, or whose producer is closed, leaves nothing. write takes what
+ * finds room and returns how much that was. RA_E_WOULD_BLOCK as above, for each of the three; any other failure to write
+ * or finish ends it. RA_E_LARGE_INTERRUPTED: the session was recreated, begin again. */
+int rai_producer_start_large(rai_producer *p, const char *address, const ra_message *m, int64_t now,
+                             struct rai_fault *fault);
+int64_t rai_producer_write_large(rai_producer *p, const void *bytes, size_t size, int64_t now, struct rai_fault *fault);
+int rai_producer_finish_large(rai_producer *p, enum rai_send_mode mode, int64_t now, rai_op **op_out,
+                              struct rai_fault *fault);
+void rai_producer_cancel_large(rai_producer *p);
 /* Would a send like the one refused last find room now? Dead and closed ones are "writable": the send says why not. */
 bool rai_producer_writable(const rai_producer *p);
 

@@ -169,6 +169,18 @@ struct rai_credit {
     char address[];
 };
 
+/* A large message that is being written, piece by piece. */
+struct rai_large {
+    rai_producer *producer;
+    struct rai_credit *credit;
+    uint64_t start;         /* log offset of its headers */
+    bool moved;             /* a recreation took its pieces along */
+    struct rai_fault fault; /* it cannot be completed */
+    int64_t size;           /* of the body so far */
+    size_t filled;
+    uint8_t piece[];        /* the next one, until there is more than one */
+};
+
 struct rai_session {
     rai_engine *e;
     void *owner;
@@ -229,6 +241,7 @@ struct rai_session {
     rai_consumer *consumers, *last_consumer;
     rai_producer *producers, *last_producer;
     struct rai_credit *credits;
+    struct rai_large *large; /* NULL: none is under way */
     int64_t next_consumer;
     int32_t next_producer;
     bool writable_wanted, writable_queued;
@@ -451,6 +464,7 @@ struct rai_draft {
     rai_session *s;
     struct rai_writer w;
     size_t size;
+    size_t lead; /* bytes of frames in front of the one that the entry is about; all are appended together */
     int pass;
     bool failed;
 };
@@ -497,6 +511,23 @@ bool rai_consumer_log_create(rai_consumer *c, rai_op *op);
 void rai_consumer_log_credits(rai_consumer *c);
 void rai_consumer_free_if_done(rai_consumer *c);
 
+/* --- large.c: messages that go in pieces --- */
+bool rai_large_is_one(const ra_message *m, const struct rai_send *send);
+/* The offset of the first frame of the message that is incomplete at `offset` and still in the log; else `offset`. */
+uint64_t rai_large_start(const struct rai_log *log, uint64_t offset, int32_t version);
+/* The offset of the frame that completes the message begun at `offset`; the log's end: it is not there. */
+uint64_t rai_large_last(const struct rai_log *log, uint64_t offset, int32_t version);
+/* A recreation: whether the message that begins at this offset is the one under way, which goes on at the log's end; and
+ * the end of it: one that was not met is interrupted. */
+bool rai_large_moves(rai_session *s, uint64_t begin);
+void rai_large_moved(rai_session *s);
+/* It cannot be completed any more, which its producer hears; or the producer goes away. */
+void rai_large_interrupt(rai_session *s, const struct rai_fault *why);
+bool rai_large_is_interrupted(const rai_producer *p);
+void rai_large_forget(rai_session *s, const rai_producer *p);
+/* The message's last frame is not to be written: nor is what can be spared of the others. */
+void rai_large_cancelled(rai_session *s, uint64_t last);
+
 /* --- producer.c --- */
 void rai_producer_credits(rai_session *s, const struct rai_frame *f);
 void rai_producer_route_step(rai_producer *p, const struct rai_frame *answer, const struct rai_fault *fault);
@@ -505,6 +536,14 @@ void rai_producer_reattached(rai_session *s);
 bool rai_producer_cancel_open(rai_session *s, const rai_op *op, const struct rai_fault *fault); /* false: not one of theirs */
 bool rai_producer_has_room(const rai_producer *p);
 void rai_producer_free_if_done(rai_producer *p);
+/* The parts of a send: who and where to (the credit account; only a good result sets it), room and credits, and the end:
+ * takes over the draft and what waits for its answer. */
+int rai_send_begin(rai_producer *p, const char *address, struct rai_credit **credit, struct rai_fault *fault);
+int rai_send_admit(rai_producer *p, struct rai_credit *credit, size_t cost, bool tagged, struct rai_fault *fault);
+void rai_send_give_back(rai_session *s, struct rai_credit *credit, size_t cost); /* what was admitted and did not go */
+int rai_send_commit(rai_producer *p, struct rai_draft *d, const struct rai_send *send, struct rai_credit *credit,
+                    enum rai_send_mode mode, uint64_t tag, rai_op **op_out, struct rai_fault *fault);
+struct rai_send rai_send_of(const rai_producer *p, const char *address, enum rai_send_mode mode);
 void rai_producers_end(rai_session *s, const struct rai_fault *fault);
 
 #endif

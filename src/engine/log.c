@@ -145,6 +145,11 @@ size_t rai_log_bytes(const struct rai_log *log)
     return (size_t)(log->end - log->confirmed);
 }
 
+uint64_t rai_log_base(const struct rai_log *log)
+{
+    return log->head != NULL ? log->head->base : log->end;
+}
+
 static struct rai_log_block *block_at(const struct rai_log *log, uint64_t offset)
 {
     struct rai_log_block *b = log->head;

@@ -56,7 +56,9 @@ uint64_t rai_log_commit(struct rai_log *log, size_t size); /* returns the frame'
 
 size_t rai_log_bytes(const struct rai_log *log);
 bool rai_log_empty(const struct rai_log *log); /* holes aside */
-/* The frame at an offset that is a frame border below end. */
+/* The first frame that is still there: at or before `confirmed`. */
+uint64_t rai_log_base(const struct rai_log *log);
+/* The frame at an offset that is a frame border below end, not before the base. */
 const uint8_t *rai_log_frame(const struct rai_log *log, uint64_t offset, size_t *size);
 bool rai_log_is_hole(const struct rai_log *log, uint64_t offset);
 bool rai_log_make_hole(struct rai_log *log, uint64_t offset); /* false: out of memory */

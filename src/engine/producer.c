@@ -250,6 +250,7 @@ static void list(rai_producer *p)
 
 static void producer_free(rai_producer *p)
 {
+    rai_large_forget(p->s, p);
     rai_op_unref(p->open_op);
     rai_free(p->address);
     rai_free(p);
@@ -322,6 +323,7 @@ int rai_producer_close(rai_producer *p, int64_t now, struct rai_fault *fault)
 {
     rai_session *s = p->s;
     s->e->now = now;
+    rai_large_forget(s, p);
     if (p->closed || !rai_session_is_open(s)) {
         p->closed = true;
         return RA_OK;
@@ -411,7 +413,7 @@ static bool make_room(rai_session *s)
 bool rai_producer_has_room(const rai_producer *p)
 {
     const rai_session *s = p->s;
-    if (!rai_session_is_open(s))
+    if (!rai_session_is_open(s) || rai_large_is_interrupted(p))
         return true;
     if (p->wanted_credit != NULL && !credits_cover(s, p->wanted_credit, p->wanted))
         return false;
@@ -471,69 +473,118 @@ static void count_send(rai_session *s, enum rai_send_mode mode)
     }
 }
 
-static int log_send(rai_producer *p, const ra_message *m, struct rai_send *send, struct rai_credit *account,
-                    enum rai_send_mode mode, uint64_t tag, rai_op *op, struct rai_fault *fault)
-{
-    rai_session *s = p->s;
-    struct rai_pending pending = {
-        .type = RAI_SESS_SEND, .correlation = send->correlation, .subject = account, .tagged = mode == RAI_SEND_TAGGED};
-    if (pending.tagged)
-        pending.as.tag = tag;
-    else
-        pending.as.op = op;
-    struct rai_draft d = rai_draft(s);
-    while (rai_draft_next(&d))
-        rai_put_send(&d.w, d.size, s->channel, s->version, m, send);
-    bool fine = make_room_for_outcome(s->e, mode) && rai_draft_commit(&d, send->respond ? &pending : NULL);
-    if (!fine)
-        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
-    if (send->respond && send->correlation != RAI_NO_CORRELATION)
-        s->correlation = send->correlation;
-    count_send(s, mode);
-    return RA_OK;
-}
+/* --- the parts of a send, also of a large one (large.c) --- */
 
-int rai_producer_send(rai_producer *p, const char *address, const ra_message *m, enum rai_send_mode mode, uint64_t tag,
-                      int64_t now, rai_op **op_out, struct rai_fault *fault)
+int rai_send_begin(rai_producer *p, const char *address, struct rai_credit **credit, struct rai_fault *fault)
 {
-    rai_session *s = p->s;
-    s->e->now = now;
     int rc = sendable(p, address, fault);
     if (rc < 0)
         return rc;
+    *credit = p->credit != NULL ? p->credit : credit_of(p->s, address);
+    return *credit != NULL ? RA_OK : rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+}
+
+struct rai_send rai_send_of(const rai_producer *p, const char *address, enum rai_send_mode mode)
+{
+    const rai_session *s = p->s;
     /* In a transaction every send asks: a refusal that nobody hears of would be counted, and doom the commit unseen. */
     struct rai_send send = {.address = p->address != NULL ? p->address : address,
                             .respond = mode != RAI_SEND_FORGET || s->transacted,
                             .producer = p->id,
-                            .routing_type = RA_ROUTING_DEFAULT};
+                            .routing_type = RA_ROUTING_DEFAULT,
+                            .piece = (size_t)s->e->config->min_large_message_size};
     if (send.respond)
         send.correlation = s->version >= 130 ? s->correlation + 1 : RAI_NO_CORRELATION;
-    struct rai_credit *credit = p->credit != NULL ? p->credit : credit_of(s, address);
-    if (credit == NULL)
-        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
-    size_t cost = rai_send_blob_size(m, &send);
-    bool tagged = mode == RAI_SEND_TAGGED;
+    return send;
+}
+
+int rai_send_admit(rai_producer *p, struct rai_credit *credit, size_t cost, bool tagged, struct rai_fault *fault)
+{
+    rai_session *s = p->s;
     if (tagged && s->e->outcomes_full)
         return refuse(p, NULL, cost, true, "too many outcomes of sends have not been read", fault);
     if (!log_has_room(s, cost) && !make_room(s))
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     if (!log_has_room(s, cost))
         return refuse(p, NULL, cost, tagged, "maxUnconfirmed bytes wait for the broker already", fault);
-    rc = acquire(s, credit, cost, fault);
+    int rc = acquire(s, credit, cost, fault);
     if (rc == RA_E_WOULD_BLOCK)
         return refuse(p, credit, cost, tagged, "the broker has not granted credits for more", fault);
-    if (rc < 0)
-        return rc;
-    rai_op *op = mode == RAI_SEND_OP ? rai_op_new(s->e, s, now) : NULL;
-    rc = mode == RAI_SEND_OP && op == NULL ? rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory")
-                                           : log_send(p, m, &send, credit, mode, tag, op, fault);
-    if (rc < 0) {
-        if (s->e->config->producer_window >= 0)
-            credit->balance += (int32_t)cost;
+    return rc;
+}
+
+void rai_send_give_back(rai_session *s, struct rai_credit *credit, size_t cost)
+{
+    if (s->e->config->producer_window >= 0)
+        credit->balance += (int32_t)cost;
+}
+
+int rai_send_commit(rai_producer *p, struct rai_draft *d, const struct rai_send *send, struct rai_credit *credit,
+                    enum rai_send_mode mode, uint64_t tag, rai_op **op_out, struct rai_fault *fault)
+{
+    rai_session *s = p->s;
+    rai_op *op = mode == RAI_SEND_OP ? rai_op_new(s->e, s, s->e->now) : NULL;
+    struct rai_pending pending = {
+        .type = RAI_SESS_SEND, .correlation = send->correlation, .subject = credit, .tagged = mode == RAI_SEND_TAGGED};
+    if (pending.tagged)
+        pending.as.tag = tag;
+    else
+        pending.as.op = op;
+    bool fine = (mode != RAI_SEND_OP || op != NULL) && make_room_for_outcome(s->e, mode) &&
+                rai_draft_commit(d, send->respond ? &pending : NULL);
+    if (!fine) {
         rai_op_discard(op);
-        return rc;
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     }
+    if (send->respond && send->correlation != RAI_NO_CORRELATION)
+        s->correlation = send->correlation;
+    count_send(s, mode);
     if (op != NULL)
         rai_op_hand_out(op, op_out);
     return RA_OK;
+}
+
+/* --- a whole message --- */
+
+static size_t put(struct rai_draft *d, const ra_message *m, const struct rai_send *send, bool large)
+{
+    if (large)
+        return rai_put_send_in_pieces(&d->w, d->s->channel, d->s->version, m, send);
+    rai_put_send(&d->w, d->size, d->s->channel, d->s->version, m, send);
+    return 0;
+}
+
+static size_t cost_of(rai_session *s, const ra_message *m, const struct rai_send *send, bool large)
+{
+    struct rai_draft count = rai_draft(s);
+    if (!large)
+        return rai_send_blob_size(m, send);
+    put(&count, m, send, true);
+    return count.w.size;
+}
+
+int rai_producer_send(rai_producer *p, const char *address, const ra_message *m, enum rai_send_mode mode, uint64_t tag,
+                      int64_t now, rai_op **op_out, struct rai_fault *fault)
+{
+    rai_session *s = p->s;
+    struct rai_credit *credit;
+    s->e->now = now;
+    int rc = rai_send_begin(p, address, &credit, fault);
+    if (rc < 0)
+        return rc;
+    struct rai_send send = rai_send_of(p, address, mode);
+    bool large = rai_large_is_one(m, &send);
+    if (large && s->large != NULL)
+        return rai_fault_set(fault, RA_E_STATE, "a large message is being written on this session: finish it first");
+    size_t cost = cost_of(s, m, &send, large);
+    rc = rai_send_admit(p, credit, cost, mode == RAI_SEND_TAGGED, fault);
+    if (rc < 0)
+        return rc;
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        d.lead = put(&d, m, &send, large);
+    rc = rai_send_commit(p, &d, &send, credit, mode, tag, op_out, fault);
+    if (rc < 0)
+        rai_send_give_back(s, credit, cost);
+    return rc;
 }

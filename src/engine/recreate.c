@@ -9,6 +9,8 @@
  *
  *   kind                          unwritten        written                 answered
  *   send, auto-commit             requeued         unknown                 done
+ *   pieces of a large message     as the last one; if that is still to come requeued as long as the log has all of them,
+ *                                 else the message is interrupted
  *   work of a transaction         dropped, not done (the transaction is rollback-only); unknown when its commit is
  *   commit                        not done         unknown                 done
  *   acknowledgement               not done         unknown                 done       (their deliveries come again)
@@ -64,6 +66,7 @@ struct old_epoch {
     uint64_t index;
     uint64_t answered_end;
     uint64_t commit; /* offset of the last commit that was written and not answered */
+    bool pieces_kept; /* of the large message under way: they go on, so its last one can */
     int32_t version;
     int64_t unknown, requeued;
     bool failed; /* out of memory */
@@ -81,18 +84,33 @@ static void end_entry(rai_session *s, struct rai_pending *entry, enum fate fate,
     }
 }
 
+/* What a frame is to the table: the last piece of a large message is a send. */
+static int kind_of(const struct old_epoch *old, const uint8_t *frame, size_t size)
+{
+    struct rai_send_tail tail;
+    return rai_get_send_tail(frame, size, old->version, &tail) ? RAI_SESS_SEND : rai_frame_type(frame);
+}
+
+/* The same frame for the new session. */
+static bool append(rai_session *s, const struct old_epoch *old, const uint8_t *frame, size_t size,
+                   const struct rai_pending *entry)
+{
+    int type = rai_frame_type(frame);
+    if (old->version == s->version || (type != RAI_SESS_SEND && type != RAI_SESS_SEND_CONTINUATION))
+        return rai_session_append(s, frame, size, entry);
+    struct rai_draft d = rai_draft(s);
+    while (rai_draft_next(&d))
+        rai_put_send_transcoded(&d.w, d.size, frame, size, old->version, s->version);
+    return rai_draft_commit(&d, entry);
+}
+
 static bool requeue(rai_session *s, struct old_epoch *old, const uint8_t *frame, size_t size,
                     const struct rai_pending *entry)
 {
     old->requeued++;
     if (rai_frame_type(frame) == RAI_SESS_CLOSE)
         return rai_session_log_close(s, entry->as.op);
-    if (rai_frame_type(frame) != RAI_SESS_SEND || old->version == s->version)
-        return rai_session_append(s, frame, size, entry);
-    struct rai_draft d = rai_draft(s);
-    while (rai_draft_next(&d))
-        rai_put_send_transcoded(&d.w, d.size, frame, size, old->version, s->version);
-    return rai_draft_commit(&d, entry);
+    return append(s, old, frame, size, entry);
 }
 
 static void explain(const rai_session *s, int type, enum fate fate, struct rai_fault *why)
@@ -134,14 +152,25 @@ static void end_creation(rai_session *s, struct rai_pending *entry)
     rai_consumer_free_if_done(c);
 }
 
+static enum fate judge(const rai_session *s, const struct old_epoch *old, uint64_t offset, const uint8_t *frame,
+                       size_t size, const struct rai_pending *entry)
+{
+    int type = kind_of(old, frame, size);
+    bool written = offset + size <= old->log.written;
+    enum fate fate = fate_of(s, type, written, offset < old->commit, entry);
+    bool lacks_pieces = rai_frame_type(frame) == RAI_SESS_SEND_CONTINUATION && !old->pieces_kept;
+    /* crossing: a broker that cannot match its answers to our sends, or the other way round */
+    if (type == RAI_SESS_SEND && fate == FATE_REQUEUE && (lacks_pieces || crosses_correlation(old, s)))
+        return written ? FATE_UNKNOWN : FATE_NOT_DONE;
+    return fate;
+}
+
 static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, const uint8_t *frame, size_t size,
                      struct rai_pending *entry)
 {
     struct rai_fault why;
-    int type = rai_frame_type(frame);
-    enum fate fate = fate_of(s, type, offset + size <= old->log.written, offset < old->commit, entry);
-    if (type == RAI_SESS_SEND && fate == FATE_REQUEUE && crosses_correlation(old, s))
-        fate = FATE_NOT_DONE; /* a broker that cannot match its answers to our sends, or the other way round */
+    int type = kind_of(old, frame, size);
+    enum fate fate = judge(s, old, offset, frame, size, entry);
     if (fate == FATE_REQUEUE && !requeue(s, old, frame, size, entry)) {
         old->failed = true; /* out of memory: the session ends, and this with it */
         fate = offset + size <= old->log.written ? FATE_UNKNOWN : FATE_NOT_DONE;
@@ -165,8 +194,7 @@ static bool is_over(const struct old_epoch *old, const struct rai_pending *entry
     struct rai_send_tail tail;
     if (entry != NULL)
         return entry->ended;
-    return rai_frame_type(frame) != RAI_SESS_SEND ||
-           (rai_get_send_tail(frame, size, old->version, &tail) && tail.respond);
+    return !rai_get_send_tail(frame, size, old->version, &tail) || tail.respond;
 }
 
 static uint64_t counted_end(const struct old_epoch *old)
@@ -183,18 +211,44 @@ static void find_commit(struct old_epoch *old)
     }
 }
 
+/* Whether the large message that begins here goes on: because its last piece is sent (again), or is still to come. */
+static bool keeps_pieces(rai_session *s, struct old_epoch *old, uint64_t begin)
+{
+    uint64_t last = rai_large_last(&old->log, begin, old->version);
+    if (last == old->log.end)
+        return rai_large_moves(s, begin);
+    size_t size;
+    const uint8_t *frame = rai_log_frame(&old->log, last, &size);
+    const struct rai_pending *entry = rai_pendings_by_offset(&old->pendings, last);
+    if (rai_log_is_hole(&old->log, last) || is_over(old, entry, frame, size))
+        return false;
+    old->pieces_kept = true;
+    return judge(s, old, last, frame, size, entry) == FATE_REQUEUE;
+}
+
+static void piece(rai_session *s, struct old_epoch *old, uint64_t at, const uint8_t *frame, size_t size)
+{
+    if (rai_frame_type(frame) == RAI_SESS_SEND_LARGE)
+        old->pieces_kept = keeps_pieces(s, old, at);
+    if (old->pieces_kept && !append(s, old, frame, size, NULL))
+        old->failed = true;
+}
+
 static void survivors(rai_session *s, struct old_epoch *old)
 {
-    uint64_t at = counted_end(old);
+    uint64_t counted = counted_end(old);
+    size_t size;
     find_commit(old);
-    while (at < old->log.end) {
-        size_t size;
+    for (uint64_t at = rai_large_start(&old->log, counted, old->version); at < old->log.end; at += size) {
         const uint8_t *frame = rai_log_frame(&old->log, at, &size);
         struct rai_pending *entry = rai_pendings_by_offset(&old->pendings, at);
-        if (!rai_log_is_hole(&old->log, at) && !is_over(old, entry, frame, size))
+        int kind = kind_of(old, frame, size);
+        if (kind == RAI_SESS_SEND_LARGE || kind == RAI_SESS_SEND_CONTINUATION)
+            piece(s, old, at, frame, size);
+        else if (at >= counted && !rai_log_is_hole(&old->log, at) && !is_over(old, entry, frame, size))
             survivor(s, old, at, frame, size, entry);
-        at += size;
     }
+    rai_large_moved(s);
 }
 
 /* What the broker had counted already, by its confirmations or by a later answer: done, even if the answer is missing. */
@@ -321,8 +375,8 @@ static void end_forgets(rai_session *s)
         size_t size;
         struct rai_send_tail tail;
         const uint8_t *frame = rai_log_frame(&s->log, at, &size);
-        bool forget = rai_frame_type(frame) == RAI_SESS_SEND && !rai_log_is_hole(&s->log, at) &&
-                      at >= s->answered_end && rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
+        bool forget = at >= s->answered_end && !rai_log_is_hole(&s->log, at) &&
+                      rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
         if (forget && at + size <= s->log.written)
             s->unknown++;
         else if (forget)

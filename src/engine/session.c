@@ -26,7 +26,7 @@ bool rai_draft_next(struct rai_draft *d)
     return !d->failed;
 }
 
-static bool commit(rai_session *s, size_t size, const struct rai_pending *pending)
+static bool commit(rai_session *s, size_t size, size_t lead, const struct rai_pending *pending)
 {
     if (pending != NULL && !rai_pendings_reserve(&s->pendings))
         return false;
@@ -34,7 +34,7 @@ static bool commit(rai_session *s, size_t size, const struct rai_pending *pendin
     if (pending != NULL) {
         struct rai_pending *entry = rai_pendings_push(&s->pendings);
         *entry = *pending;
-        entry->offset = offset;
+        entry->offset = offset + lead;
         entry->end = offset + size;
     }
     if (s->state == RAI_S_OPEN)
@@ -44,7 +44,7 @@ static bool commit(rai_session *s, size_t size, const struct rai_pending *pendin
 
 bool rai_draft_commit(struct rai_draft *d, const struct rai_pending *pending)
 {
-    return !d->failed && commit(d->s, d->size, pending);
+    return !d->failed && commit(d->s, d->size, d->lead, pending);
 }
 
 bool rai_session_append(rai_session *s, const uint8_t *frame, size_t size, const struct rai_pending *pending)
@@ -53,7 +53,7 @@ bool rai_session_append(rai_session *s, const uint8_t *frame, size_t size, const
     if (at == NULL)
         return false;
     memcpy(at, frame, size);
-    return commit(s, size, pending);
+    return commit(s, size, 0, pending);
 }
 
 int rai_session_request(struct rai_draft *d, int type, int64_t correlation, rai_op *op, void *subject,
@@ -366,6 +366,7 @@ static void session_free(rai_session *s)
         s->credits = credit->next;
         rai_free(credit);
     }
+    rai_free(s->large);
     rai_log_destroy(&s->log);
     rai_pendings_destroy(&s->pendings);
     rai_numbers_destroy(&s->lost_answers);
@@ -435,6 +436,8 @@ void rai_session_flush_acks(rai_session *s)
 
 static int log_rollback(rai_session *s, rai_op **op_out, struct rai_fault *fault)
 {
+    struct rai_fault why;
+    rai_fault_set(&why, RA_E_ROLLED_BACK, "the transaction was rolled back in the middle of the large message");
     rai_session_flush_acks(s);
     if (s->started) {
         struct rai_draft stop = rai_draft(s);
@@ -452,6 +455,7 @@ static int log_rollback(rai_session *s, rai_op **op_out, struct rai_fault *fault
     s->rollbacks++;
     s->epoch++; /* what was delivered so far comes again */
     s->work = s->rollback_only = s->doomed = false;
+    rai_large_interrupt(s, &why);
     return RA_OK;
 }
 
@@ -488,6 +492,8 @@ int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_
         rc = only_transacted(s, "commit", fault);
     if (rc < 0)
         return rc;
+    if (s->large != NULL && s->large->fault.code == RA_OK)
+        return rai_fault_set(fault, RA_E_STATE, "a large message is being written on this session: finish it first");
     if (s->rollback_only)
         return refuse_commit(s, op_out, fault);
     rai_session_flush_acks(s);

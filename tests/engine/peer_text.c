@@ -58,6 +58,17 @@ static void describe_send(const struct peer *p, const struct rai_frame *f, char 
         snprintf(out + n, room - (size_t)n, " %lld", (long long)tail.correlation);
 }
 
+static void describe_piece(const struct peer *p, const struct rai_frame *f, char *out, size_t room)
+{
+    struct rai_reader r = f->body;
+    struct rai_send_tail tail;
+    int size = rai_get_i32(&r);
+    bool last = rai_get_send_tail(f->bytes, f->size, p->version, &tail);
+    int n = snprintf(out, room, "%d PIECE %d %s", (int)f->channel, size, last ? "last" : "more");
+    if (last && tail.respond)
+        snprintf(out + n, room - (size_t)n, " %lld", (long long)tail.correlation);
+}
+
 static void describe_consumer(struct peer *p, const struct rai_frame *f, char *out, size_t room)
 {
     struct rai_reader r = f->body;
@@ -179,6 +190,12 @@ void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t 
         break;
     case RAI_SESS_SEND:
         describe_send(p, f, out, room);
+        break;
+    case RAI_SESS_SEND_LARGE:
+        snprintf(out, room, "%d LARGE", (int)f->channel);
+        break;
+    case RAI_SESS_SEND_CONTINUATION:
+        describe_piece(p, f, out, room);
         break;
     case RAI_SESS_CREATECONSUMER:
         describe_consumer(p, f, out, room);
