@@ -10,6 +10,12 @@ Command line (every command prints one JSON line, or plain text for `port` and `
     broker.py restart DIR [--kill]
     broker.py status|port|log|cleanup DIR
     broker.py up DIR [create's options]    create if needed, and start
+    broker.py pair DIR [--backup-version V] [create's options]
+                               DIR/primary and DIR/backup, a replicated pair: started and in sync
+    broker.py cluster DIR [create's options]
+                               DIR/node0 and DIR/node1, both active and connected to each other
+    broker.py wait DIR active|synced|joined [--seconds N]
+                               until the broker of DIR says that it is that, see MARKS
     broker.py run [create's options] -- COMMAND...
                                a fresh broker for one command, which finds its port in
                                REATTACH_BROKER_PORT; gone afterwards; exit status of the command
@@ -18,7 +24,8 @@ Command line (every command prints one JSON line, or plain text for `port` and `
 
 The distribution comes from Maven Central through `mvn` and is unpacked once into
 ${REATTACH_CACHE:-$HOME/.cache/reattach}. Users: admin/admin may do everything; limited/limited
-everything except management and sending to addresses under "forbidden.".
+everything except management and sending to addresses under "forbidden.". `cleanup` also takes the
+directory of a pair or a cluster.
 """
 
 import argparse
@@ -40,7 +47,10 @@ import xml.etree.ElementTree as ElementTree
 
 DEFAULT_VERSION = "2.44.0"
 GROUP, ARTIFACT = "org.apache.activemq", "apache-artemis"
-READY = "AMQ221007"
+# What the log says about the role that a broker has from then on.
+MARKS = {"AMQ221007": "active", "AMQ221109": "backup", "AMQ221024": "synced", "AMQ221002": "stopped"}
+JOINED = "AMQ221027"  # a bridge to another node of the cluster is up
+GROUP_MEMBERS = ("primary", "backup", "node0", "node1")
 START_SECONDS, STOP_SECONDS, DOWNLOAD_SECONDS = 90, 30, 900
 JAVA_SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "java")
 CORE = "{urn:activemq:core}"
@@ -187,7 +197,18 @@ def element(core, path):
     return at
 
 
-def write_broker_xml(directory, slow_disk_ms, settings):
+def write_ha_policy(core, version):
+    """The one of the generated policy, but a primary that comes back takes over, and a backup lets it."""
+    for policy in core.iterfind("%sha-policy/%sreplication/*" % (CORE, CORE)):
+        policy.clear()
+        if policy.tag in (CORE + "backup", CORE + "slave"):
+            ElementTree.SubElement(policy, CORE + "allow-failback").text = "true"
+        else:
+            name = "check-for-live-server" if older(version, 2, 33) else "check-for-active-server"
+            ElementTree.SubElement(policy, CORE + name).text = "true"
+
+
+def write_broker_xml(directory, version, slow_disk_ms, settings):
     path = etc(directory, "broker.xml")
     ElementTree.register_namespace("", "urn:activemq:core")
     tree = ElementTree.parse(path)
@@ -197,6 +218,7 @@ def write_broker_xml(directory, slow_disk_ms, settings):
     security_setting(security, "#", ("manage",))
     # Only the best match counts, settings are not merged: so this one repeats everything.
     security_setting(security, "forbidden.#", ("manage", "send"))
+    write_ha_policy(core, version)
     element(core, "max-disk-usage").text = "100"  # a full build machine must not block senders
     if slow_disk_ms:
         element(core, "journal-buffer-timeout").text = str(int(slow_disk_ms * 1000000))
@@ -215,7 +237,24 @@ def write_memory(directory, big):
         out.write(text)
 
 
-def create(directory, port=0, version=DEFAULT_VERSION, slow_disk_ms=0, big=False, settings=()):
+def older(version, *than):
+    return tuple(int(part) for part in version.split(".")[:len(than)]) < than
+
+
+def cluster_words(version, role, peer):
+    """What `artemis create` needs for a role: "" (alone), node, primary, backup."""
+    if not role:
+        return []
+    words = ["--clustered", "--staticCluster", "tcp://127.0.0.1:%d" % peer,
+             "--cluster-user", "cluster", "--cluster-password", "cluster"]
+    if role != "node":
+        words.append("--replicated")
+    if role == "backup":
+        words.append("--slave" if older(version, 2, 33) else "--backup")
+    return words
+
+
+def create(directory, port=0, version=DEFAULT_VERSION, slow_disk_ms=0, big=False, settings=(), role="", peer=0):
     directory = os.path.abspath(directory)
     if os.path.exists(etc(directory, "broker.xml")):
         raise BrokerError("%s already holds a broker" % directory)
@@ -224,15 +263,16 @@ def create(directory, port=0, version=DEFAULT_VERSION, slow_disk_ms=0, big=False
                "--user", "admin", "--password", "admin", "--require-login", "--no-autotune",
                "--silent", "--name", "reattach-test", "--host", "127.0.0.1",
                "--default-port", str(port), "--no-web", "--nio", "--no-amqp-acceptor",
-               "--no-stomp-acceptor", "--no-mqtt-acceptor", "--no-hornetq-acceptor"]
+               "--no-stomp-acceptor", "--no-mqtt-acceptor", "--no-hornetq-acceptor",
+               *cluster_words(version, role, peer)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=120)
     if done.returncode != 0 or not os.path.exists(etc(directory, "broker.xml")):
         raise BrokerError("artemis create failed:\n" + done.stdout)
     write_users(directory)
-    write_broker_xml(directory, slow_disk_ms, settings)
+    write_broker_xml(directory, version, slow_disk_ms, settings)
     write_memory(directory, big)
-    save(directory, {"port": port, "version": version})
+    save(directory, {"port": port, "version": version, "role": role})
     return {"directory": directory, "port": port, "version": version}
 
 
@@ -284,21 +324,34 @@ def log_tail(directory, lines=15):
     return ""
 
 
-def wait_ready(directory, process, offset, seconds):
+def role_of(text):
+    """By the last thing that a broker said about itself."""
+    at, role = max(((text.rfind(mark), role) for mark, role in MARKS.items()))
+    return role if at >= 0 else ""
+
+
+def wait(directory, wanted, seconds=START_SECONDS):
+    """Until the running broker says that it is one of these: active, backup, synced (a backup that has everything), joined (to
+    the other node of its cluster)."""
+    wanted = (wanted,) if isinstance(wanted, str) else wanted
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        state = load(directory)
         with open(log_path(directory), errors="replace") as log:
-            log.seek(offset)
-            if READY in log.read():
-                return
-        if process.poll() is not None:
-            raise BrokerError("the broker ended while starting:\n" + log_tail(directory))
+            log.seek(state["offset"])
+            text = log.read()
+        role = role_of(text)
+        if role in wanted or ("joined" in wanted and role == "active" and JOINED in text):
+            return {"role": role, "port": state["port"], "pid": state["pid"]}
+        if running_pid(state) is None:
+            raise BrokerError("the broker ended before it was %s:\n%s" % (wanted, log_tail(directory)))
         time.sleep(0.05)
-    raise BrokerError("the broker was not ready after %d s:\n%s" % (seconds, log_tail(directory)))
+    raise BrokerError("the broker was not %s after %d s:\n%s" % (wanted, seconds, log_tail(directory)))
 
 
 def start(directory, seconds=START_SECONDS):
-    """Starts the broker and waits until it serves. One that runs already is left as it is."""
+    """Starts the broker and waits until it serves, a backup until it waits for its turn. One that runs already is left as
+    it is."""
     directory = os.path.abspath(directory)
     state = load(directory)
     pid = running_pid(state)
@@ -307,14 +360,14 @@ def start(directory, seconds=START_SECONDS):
     # The launcher script would leave the process behind on kill -9 of its shell; it ends in exec,
     # so the process we start is the Java process itself.
     with open(log_path(directory), "a") as log:
-        offset = log.tell()
+        state["offset"] = log.tell()
         process = subprocess.Popen([os.path.join(directory, "bin", "artemis"), "run"],
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                    start_new_session=True, cwd=directory)
     state["pid"], state["started"] = process.pid, start_time(process.pid)
     save(directory, state)
     try:
-        wait_ready(directory, process, offset, seconds)
+        wait(directory, ("backup", "synced") if state.get("role") == "backup" else "active", seconds)
     except BaseException:
         kill(directory)
         raise
@@ -376,11 +429,51 @@ def status(directory):
 
 def cleanup(directory):
     """Ends the broker and removes the directory. Nothing to do is fine."""
+    members = [path for path in members_of(directory) if os.path.exists(state_path(path))]
+    for member in members:
+        cleanup(member)
+    if members:
+        shutil.rmtree(directory, ignore_errors=True)
+        return {"clean": not os.path.exists(directory)}
     with contextlib.suppress(BrokerError):
         kill(directory)
     if os.path.exists(state_path(directory)):
         shutil.rmtree(directory, ignore_errors=True)
     return {"clean": not os.path.exists(state_path(directory))}
+
+
+# ---- two brokers ----
+
+def members_of(directory):
+    return [os.path.join(directory, name) for name in GROUP_MEMBERS]
+
+
+def create_two(directory, names, roles, versions, port, options):
+    ports = [port or free_port()]
+    ports.append(port + 1 if port else free_port())
+    for i, name in enumerate(names):
+        create(os.path.join(directory, name), ports[i], versions[i], role=roles[i], peer=ports[1 - i], **options)
+    return ports
+
+
+def pair(directory, port=0, version=DEFAULT_VERSION, backup_version=None, **options):
+    """A primary at `port` and its backup one above. Returns when the backup has everything."""
+    names = ("primary", "backup")
+    ports = create_two(directory, names, names, (version, backup_version or version), port, options)
+    started = [start(os.path.join(directory, name)) for name in names]
+    wait(os.path.join(directory, "backup"), "synced")
+    return {"port": ports[0], "backup_port": ports[1], "pid": started[0]["pid"], "backup_pid": started[1]["pid"]}
+
+
+def cluster(directory, port=0, version=DEFAULT_VERSION, **options):
+    """Two active nodes, at `port` and one above. Returns when they know each other."""
+    names = ("node0", "node1")
+    ports = create_two(directory, names, ("node", "node"), (version, version), port, options)
+    for name in names:
+        start(os.path.join(directory, name))
+    for name in names:
+        wait(os.path.join(directory, name), "joined")
+    return {"port": ports[0], "other_port": ports[1]}
 
 
 # ---- command line ----
@@ -400,11 +493,16 @@ def parse_arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("create", "up", "start", "stop", "kill", "restart", "status", "port", "log",
-                 "cleanup"):
+                 "cleanup", "pair", "cluster", "wait"):
         command = commands.add_parser(name)
         command.add_argument("directory")
-        if name in ("create", "up"):
+        if name in ("create", "up", "pair", "cluster"):
             creation_options(command)
+        if name == "pair":
+            command.add_argument("--backup-version")
+        if name == "wait":
+            command.add_argument("role", choices=sorted({*MARKS.values(), "joined"} - {"stopped"}))
+            command.add_argument("--seconds", type=float, default=START_SECONDS)
         if name == "restart":
             command.add_argument("--kill", action="store_true")
     run_parser = commands.add_parser("run")
@@ -415,8 +513,12 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def creation(a):
+    return {"port": a.port, "version": a.version, "slow_disk_ms": a.slow_disk, "big": a.big, "settings": a.setting}
+
+
 def create_from(a):
-    return create(a.directory, a.port, a.version, a.slow_disk, a.big, a.setting)
+    return create(a.directory, **creation(a))
 
 
 def up(a):
@@ -446,6 +548,9 @@ def log_text(directory):
 ACTIONS = {
     "create": create_from,
     "up": up,
+    "pair": lambda a: pair(a.directory, backup_version=a.backup_version, **creation(a)),
+    "cluster": lambda a: cluster(a.directory, **creation(a)),
+    "wait": lambda a: wait(a.directory, a.role, a.seconds),
     "run": run,
     "start": lambda a: start(a.directory),
     "stop": lambda a: stop(a.directory),
