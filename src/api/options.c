@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/address_map.h"
 #include "api/check.h"
 #include "api/url.h"
 #include "base/alloc.h"
@@ -35,7 +36,8 @@ struct option {
     const char *text;
 };
 
-static const struct kind integer32, integer64, real, boolean, string, secret, route_check, drive, preset;
+static const struct kind integer32, integer64, real, boolean, string, secret, route_check, drive, preset, balance,
+    address_map;
 
 #define FIELD(name)             offsetof(struct rai_config, name)
 #define BETWEEN(low, high)      (low), (high), false, #low " to " #high
@@ -50,7 +52,23 @@ static const struct option table[] = {
       "Bytes after which each side confirms what it has received. A session can only be re-attached when this is "
       "set; -1 turns it off: then sessions are always recreated. 0 is taken as 1." },
     { "reconnectAttempts", &integer32, FIELD(reconnect_attempts), MINUS_ONE_OR(0, 2147483647), "0", "-1",
-      "Rounds over the endpoints after a lost connection; 0 for none, -1 without limit." },
+      "Rounds of attempts after a lost connection; 0 for none, -1 without limit. A round tries the broker that was lost, its "
+      "backup as far as the broker has told of one, the broker used before that, and the URL's other endpoints." },
+    { "failoverAttempts", &integer32, FIELD(failover_attempts), MINUS_ONE_OR(0, 2147483647), "0", NONE,
+      "Rounds over the other nodes of the cluster, when reconnectAttempts are used up; 0 for none, -1 without limit." },
+    { "ha", &boolean, FIELD(ha), TRUTH, "false", NONE,
+      "Accepted for URLs that are shared with the Java client, also as HA, and changes nothing: a backup that the broker "
+      "tells of is used in any case." },
+    { "useTopologyForLoadBalancing", &boolean, FIELD(topology_for_balancing), TRUTH, "true", NONE,
+      "Whether failoverAttempts go to all nodes that the broker has told of, or only to the URL's endpoints." },
+    { "connectionLoadBalancingPolicyClassName", &balance, FIELD(balance),
+      WORDS("round-robin, random, random-sticky or first-element (or the Java client's class name)"), "round-robin", NONE,
+      "Which endpoint of several a connection begins with; the others follow in the same round. round-robin: the "
+      "connections of this process take turns, from a random start; random: any; random-sticky: any, and the same one for "
+      "all connections of this process; first-element: the first." },
+    { "addressMap", &address_map, FIELD(address_map), WORDS("HOST[:PORT]=HOST[:PORT], several with commas"), NONE, NONE,
+      "Where brokers really are that name themselves by addresses that mean nothing here, as in a container or behind "
+      "address translation. Without a port: any, and unchanged. Does not concern the URL's own endpoints." },
     { "initialConnectAttempts", &integer32, FIELD(initial_connect_attempts), MINUS_ONE_OR(0, 2147483647), "1", NONE,
       "Rounds over the endpoints for the first connection; 0 is taken as 1, -1 is without limit." },
     { "retryInterval", &integer64, FIELD(retry_interval), BETWEEN(0, 2147483647), "2000", "100",
@@ -115,18 +133,18 @@ _Static_assert(sizeof table / sizeof table[0] == RAI_OPTION_COUNT, "RAI_OPTION_C
 /* Second spellings. connectionTtl is how the reference's manual writes what its code only knows as connectionTTL. */
 static const struct {
     const char *name, *option;
-} aliases[] = { { "connectionTtl", "connectionTTL" } };
+} aliases[] = { { "connectionTtl", "connectionTTL" }, { "HA", "ha" }, { "hA", "ha" } };
 
 /* Options of the Java client that exist, so that they are not called unknown. */
 /* clang-format off */
 static const char *const unsupported[] = {
-    "HA", "activemq.passwordcodec", "activemq.usemaskedpassword", "activemqServerName", "autoGroup", "batchDelay",
+    "activemq.passwordcodec", "activemq.usemaskedpassword", "activemqServerName", "autoGroup", "batchDelay",
     "cacheDestinations", "cacheLargeMessagesClient", "clusterConnection", "compressLargeMessage", "compressionLevel",
-    "connectionLoadBalancingPolicyClassName", "consumerMaxRate", "crlPath", "deserializationAllowList",
+    "consumerMaxRate", "crlPath", "deserializationAllowList",
     "deserializationBlackList", "deserializationDenyList", "deserializationWhiteList",
     "discoveryInitialWaitTimeout", "dupsOKBatchSize", "duplicateDetection", "enable1xPrefixes",
-    "enableSharedClientID", "enabledCipherSuites", "enabledProtocols", "failoverAttempts",
-    "failoverOnInitialConnection", "flowControlThreadPoolMaxSize", "forceSSLParameters", "groupID", "hA", "ha",
+    "enableSharedClientID", "enabledCipherSuites", "enabledProtocols",
+    "failoverOnInitialConnection", "flowControlThreadPoolMaxSize", "forceSSLParameters", "groupID",
     "handshake-timeout", "host", "httpClientIdleScanPeriod", "httpClientIdleTime", "httpEnabled",
     "httpRequiresSessionId", "httpUpgradeEnabled", "httpUpgradeEndpoint", "identity", "ignoreJTA",
     "incomingInterceptorList", "initialMessagePacketSize", "keyStoreAlias", "keyStorePassword", "keyStorePath",
@@ -139,7 +157,7 @@ static const char *const unsupported[] = {
     "tcpReceiveBufferSize", "tcpSendBufferSize", "threadPoolMaxSize", "transactionBatchSize", "trustAll",
     "trustManagerFactoryPlugin", "trustStorePassword", "trustStorePath", "trustStoreProvider", "trustStoreType",
     "type", "useDefaultSslContext", "useEpoll", "useGlobalPools", "useGlobalWorkerPool", "useKQueue", "useNio",
-    "useNioGlobalWorkerPool", "useServlet", "useTopologyForLoadBalancing", "verifyHost",
+    "useNioGlobalWorkerPool", "useServlet", "verifyHost",
     "writeBufferHighWaterMark", "writeBufferLowWaterMark",
 };
 /* clang-format on */
@@ -302,6 +320,49 @@ static int set_drive(const struct option *o, const char *text, struct rai_config
     return 0;
 }
 
+static const struct {
+    enum rai_balance value;
+    const char *name, *class;
+} balances[] = { { RAI_BALANCE_ROUND_ROBIN, "round-robin", "RoundRobinConnectionLoadBalancingPolicy" },
+                 { RAI_BALANCE_RANDOM, "random", "RandomConnectionLoadBalancingPolicy" },
+                 { RAI_BALANCE_RANDOM_STICKY, "random-sticky", "RandomStickyConnectionLoadBalancingPolicy" },
+                 { RAI_BALANCE_FIRST, "first-element", "FirstElementConnectionLoadBalancingPolicy" } };
+static const char balance_package[] = "org.apache.activemq.artemis.api.core.client.loadbalance.";
+
+static int set_balance(const struct option *o, const char *text, struct rai_config *config, struct rai_fault *fault)
+{
+    size_t package = strncmp(text, balance_package, sizeof balance_package - 1) == 0 ? sizeof balance_package - 1 : 0;
+
+    for (size_t i = 0; i < sizeof balances / sizeof balances[0]; i++) {
+        if (strcmp(text, balances[i].name) == 0 || strcmp(text + package, balances[i].class) == 0) {
+            config->balance = balances[i].value;
+            return 0;
+        }
+    }
+    return refuse_value(o, text, fault);
+}
+
+static int print_balance(const struct option *o, const struct rai_config *config, char *out, size_t size)
+{
+    (void)o;
+    return snprintf(out, size, "%s", balances[config->balance - RAI_BALANCE_ROUND_ROBIN].name);
+}
+
+static int set_address_map(const struct option *o, const char *text, struct rai_config *config, struct rai_fault *fault)
+{
+    int code = rai_address_map_read(text, config);
+
+    if (code == RA_E_NO_MEMORY)
+        return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
+    return code < 0 ? refuse_value(o, text, fault) : 0;
+}
+
+static int print_address_map(const struct option *o, const struct rai_config *config, char *out, size_t size)
+{
+    (void)o;
+    return (int)rai_address_map_print(config, out, size);
+}
+
 static int print_integer32(const struct option *o, const struct rai_config *config, char *out, size_t size)
 {
     return snprintf(out, size, "%" PRId32, *(const int32_t *)const_field(config, o));
@@ -357,6 +418,8 @@ static const struct kind string = { "text", set_string, print_string };
 static const struct kind secret = { "text", set_secret, print_secret };
 static const struct kind route_check = { "word", set_route_check, print_route_check };
 static const struct kind drive = { "word", set_drive, print_drive };
+static const struct kind balance = { "word", set_balance, print_balance };
+static const struct kind address_map = { "text", set_address_map, print_address_map };
 static const struct kind preset = { "boolean", set_preset, NULL };
 
 /* --- names ----------------------------------------------------------------------------------------------------- */
@@ -569,6 +632,7 @@ int rai_config_make(struct rai_config *config, const char *url, const ra_options
 void rai_config_clear(struct rai_config *config)
 {
     rai_free(config->endpoints);
+    rai_free(config->address_map);
     rai_free(config->user);
     wipe(config->password);
     rai_free(config->client_id);

@@ -1,6 +1,8 @@
 #include "client/client.h"
 
+#include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "client/inside.h"
@@ -82,6 +84,7 @@ static void config_free(struct rai_config *config)
     if (config->password)
         explicit_bzero(config->password, strlen(config->password));
     rai_free(config->endpoints);
+    rai_free(config->address_map);
     rai_free(config->user);
     rai_free(config->password);
     rai_free(config->client_id);
@@ -91,6 +94,25 @@ static void host_random(void *ctx, void *out, size_t size)
 {
     const rai_client *c = ctx;
     c->sys->random(c->sys->ctx, out, size);
+}
+
+/*
+ * Which of several brokers a connection begins with: connections of a process take turns from a random start, or stay with
+ * that. A child process starts anew, or the workers of a server would all begin with the same one.
+ */
+static uint32_t next_turn(rai_client *c, enum rai_balance balance)
+{
+    static _Atomic(pid_t) owner;
+    static atomic_uint start, turn;
+    if (atomic_exchange(&owner, getpid()) != getpid()) {
+        uint32_t r;
+        c->sys->random(c->sys->ctx, &r, sizeof r);
+        atomic_store(&start, r);
+        atomic_store(&turn, r);
+    }
+    if (balance == RAI_BALANCE_RANDOM_STICKY)
+        return atomic_load(&start);
+    return balance == RAI_BALANCE_ROUND_ROBIN ? atomic_fetch_add(&turn, 1) : 0;
 }
 
 static rai_client *new_client(const struct rai_config *config, const struct rai_sys *sys)
@@ -104,6 +126,7 @@ static rai_client *new_client(const struct rai_config *config, const struct rai_
     }
     c->sys = sys ? sys : &rai_sys_default;
     c->config = *config;
+    c->config.turn = next_turn(c, config->balance);
     c->host = (struct rai_host){ .random = host_random, .ctx = c };
     c->wake_fd = c->thread.park_fd = -1;
     c->loop.event_fd = c->loop.epoll_fd = c->loop.links_fd = c->loop.timer_fd = -1;
@@ -146,7 +169,8 @@ static void explain_time_out(rai_client *c, struct rai_fault *fault)
 {
     const struct rai_fault *last = rai_engine_last_fault(c->engine);
     char endpoint[RAI_FAULT_ENDPOINT];
-    rai_endpoint_text(endpoint, sizeof endpoint, c->config.endpoints[0].host, c->config.endpoints[0].port);
+    const struct rai_endpoint *target = rai_engine_target(c->engine);
+    rai_endpoint_text(endpoint, sizeof endpoint, target->host, target->port);
     if (last->code == RA_OK)
         rai_fault_set(fault, RA_E_TIMEOUT, "no connection to %s in time: the peer has not answered", endpoint);
     else

@@ -1,4 +1,7 @@
 /* Connection control on channel 0, and the answers and confirmations that every session channel knows. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "codec/packets.h"
 
 void rai_put_ping(struct rai_writer *w, size_t size, int64_t ttl_ms)
@@ -14,47 +17,55 @@ void rai_put_subscribe_topology(struct rai_writer *w, size_t size, int32_t versi
     rai_put_i32(w, version);
 }
 
-static void skip_str(struct rai_reader *r)
+/* The two parameters that matter; a port is text as a rule, a number now and then. */
+static void get_parameter(struct rai_reader *r, struct rai_connector *out)
 {
-    rai_get_str(r, NULL, 0);
-}
+    char key[8], text[sizeof out->host] = "";
+    int64_t number = 0;
 
-static void skip_parameter(struct rai_reader *r)
-{
-    skip_str(r);
+    size_t length = rai_get_str(r, key, sizeof key);
     switch (rai_get_u8(r)) {
     case 0:
         rai_get_u8(r);
         break;
     case 1:
-        rai_get_i32(r);
+        number = rai_get_i32(r);
         break;
     case 2:
-        rai_get_i64(r);
+        number = rai_get_i64(r);
         break;
     case 3:
-        skip_str(r);
+        if (rai_get_str(r, text, sizeof text) >= sizeof text - 1) {
+            text[0] = '\0'; /* longer than any name */
+        }
+        number = strtol(text, NULL, 10);
         break;
     default:
         rai_spoil(r);
     }
-}
-
-static void skip_transport(struct rai_reader *r)
-{
-    enum { PARAMETER_MIN = 4 + 1 + 1 };
-
-    skip_str(r); /* name */
-    skip_str(r); /* factory class */
-    for (int32_t left = rai_get_count(r, PARAMETER_MIN); left > 0 && !r->bad; left--) {
-        skip_parameter(r);
+    if (length == 4 && strcmp(key, "host") == 0) {
+        memcpy(out->host, text, sizeof text);
+    } else if (length == 4 && strcmp(key, "port") == 0) {
+        out->port = number > 0 && number <= UINT16_MAX ? (uint16_t)number : 0;
     }
 }
 
-static void skip_optional_transport(struct rai_reader *r)
+/* What has no host and port, or no good ones, cannot be dialed: as good as absent. */
+static void get_connector(struct rai_reader *r, struct rai_connector *out)
 {
-    if (rai_get_bool(r)) {
-        skip_transport(r);
+    enum { PARAMETER_MIN = 4 + 1 + 1 };
+
+    *out = (struct rai_connector){ .port = 0 };
+    if (!rai_get_bool(r)) {
+        return;
+    }
+    rai_get_str(r, NULL, 0); /* name */
+    rai_get_str(r, NULL, 0); /* factory class */
+    for (int32_t left = rai_get_count(r, PARAMETER_MIN); left > 0 && !r->bad; left--) {
+        get_parameter(r, out);
+    }
+    if (out->host[0] == '\0' || out->port == 0) {
+        *out = (struct rai_connector){ .port = 0 };
     }
 }
 
@@ -66,11 +77,11 @@ bool rai_get_topology(const struct rai_frame *f, struct rai_topology *out)
     out->exit = rai_get_bool(&r);
     rai_get_str(&r, out->node_id, sizeof out->node_id);
     if (f->type != RAI_CLUSTER_TOPOLOGY) {
-        rai_get_i64(&r); /* unique event id */
+        out->event = rai_get_i64(&r);
     }
     if (!out->exit) {
-        skip_optional_transport(&r); /* primary */
-        skip_optional_transport(&r); /* backup */
+        get_connector(&r, &out->primary);
+        get_connector(&r, &out->backup);
         out->last = rai_get_bool(&r);
     }
     if (f->type != RAI_CLUSTER_TOPOLOGY && rai_reader_left(&r) > 0) {
@@ -98,7 +109,7 @@ bool rai_get_disconnect(const struct rai_frame *f, struct rai_disconnect *out)
         rai_get_text(&r, out->target_id, sizeof out->target_id);
     }
     if (f->type == RAI_DISCONNECT_V3) {
-        skip_optional_transport(&r); /* the redirect's target */
+        get_connector(&r, &out->target);
     }
     return !r.bad;
 }

@@ -22,11 +22,18 @@
 void rai_put_ping(struct rai_writer *w, size_t size, int64_t ttl_ms);
 void rai_put_subscribe_topology(struct rai_writer *w, size_t size, int32_t version);
 
+struct rai_connector {
+    char host[256]; /* "": none, or none that can be dialed */
+    uint16_t port;
+};
+
 struct rai_topology {
     bool exit;
     bool last;
     int32_t version; /* -1 when the variant has none */
+    int64_t event;   /* orders what is said about a node; 0 when the variant has none */
     char node_id[128];
+    struct rai_connector primary, backup; /* none of both: the broker that says so */
 };
 bool rai_get_topology(const struct rai_frame *f, struct rai_topology *out); /* 110, 114, 122, -17 */
 
@@ -34,6 +41,7 @@ struct rai_disconnect {
     int reason; /* -1 none, else 0..5 of DISCONNECT_V3 */
     char node_id[128];
     char target_id[128];
+    struct rai_connector target; /* of a redirect */
 };
 bool rai_get_disconnect(const struct rai_frame *f, struct rai_disconnect *out); /* 11, 124, -19 */
 

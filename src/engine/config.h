@@ -14,6 +14,14 @@ struct rai_endpoint {
     uint16_t port;
 };
 
+/* A broker may name itself by an address that means nothing here: inside a container, behind a translation. */
+struct rai_address_map {
+    struct rai_endpoint from, to; /* port 0: any, and the same */
+};
+
+/* Among several nodes: the list from its turn on, or shuffled. */
+enum rai_balance { RAI_BALANCE_ROUND_ROBIN = 1, RAI_BALANCE_RANDOM, RAI_BALANCE_RANDOM_STICKY, RAI_BALANCE_FIRST };
+
 enum rai_route_check { RAI_ROUTE_VERIFY = 1, RAI_ROUTE_CREATE, RAI_ROUTE_NONE };
 
 struct rai_config {
@@ -26,6 +34,13 @@ struct rai_config {
     int32_t confirmation_window; /* -1: sessions are recreated, never re-attached; 0 is taken as 1 */
     int32_t reconnect_attempts;  /* -1: unlimited, 0: none */
     int32_t initial_connect_attempts;
+    int32_t failover_attempts; /* rounds over other nodes after that; -1: unlimited */
+    enum rai_balance balance;
+    uint32_t turn; /* of this connection among those of the process, see client.c */
+    bool topology_for_balancing; /* other nodes are those that the broker named, not only those of the URL */
+    struct rai_address_map *address_map;
+    int address_map_count;
+    bool ha; /* accepted; backups are used in any case */
     int64_t retry_interval;
     double retry_interval_multiplier;
     int64_t max_retry_interval;

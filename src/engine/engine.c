@@ -34,6 +34,7 @@ void rai_engine_free(rai_engine *e)
     for (rai_op *op = rai_engine_next_done(e); op != NULL; op = rai_engine_next_done(e))
         rai_op_unref(op);
     rai_events_free(e);
+    rai_targets_free(e);
     rai_log_pool_free(&e->pool);
     rai_free(e);
 }
@@ -86,6 +87,11 @@ void rai_engine_shut(rai_engine *e, int64_t now)
 bool rai_engine_connected(const rai_engine *e)
 {
     return e->main != NULL;
+}
+
+const struct rai_endpoint *rai_engine_target(rai_engine *e)
+{
+    return rai_targets_next(e);
 }
 
 bool rai_engine_dead(const rai_engine *e)

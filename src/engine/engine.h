@@ -48,13 +48,16 @@ rai_op *rai_engine_leave(rai_engine *e, int64_t now);
 /* No more reconnects; links are hung up, everything unanswered ends (not done or unknown). Idempotent. */
 void rai_engine_shut(rai_engine *e, int64_t now);
 bool rai_engine_connected(const rai_engine *e); /* a main link is established */
+/* Where the next attempt would go. */
+const struct rai_endpoint *rai_engine_target(rai_engine *e);
 bool rai_engine_dead(const rai_engine *e);      /* gave up or shut: nothing will ever move again */
 const struct rai_fault *rai_engine_fault(const rai_engine *e); /* why it is dead */
 const struct rai_fault *rai_engine_last_fault(const rai_engine *e); /* of the link or attempt lost last; or RA_OK */
 
 /* --- links ------------------------------------------------------------------------------------------------------ */
 
-/* Link ids are never reused. A dial request: connect to endpoints[endpoint] within timeout, then say how it went. */
+/* Link ids are never reused. A dial request: connect to the endpoint within timeout, then say how it went. The endpoint is
+ * valid until rai_engine_link_closed(). */
 struct rai_dial {
     uint32_t link;
     const struct rai_endpoint *endpoint;

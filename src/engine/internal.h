@@ -36,6 +36,8 @@ enum {
     RAI_QUICK_RETRIES = 3,            /* redials without a pause after a link that had worked */
     RAI_BARRIER_NAME = 32,
     RAI_NAME = 37,                    /* of a session, as a UUID, with its end */
+    RAI_NODES_MAX = 64,               /* of a cluster, known at a time */
+    RAI_REDIRECTS_MAX = 16,           /* followed in a row without a session */
     RAI_ANCHOR_WINDOW = 1024,         /* any positive one */
     RAI_PART_US = 1000000             /* to leave in good order; then the broker's TTL does the rest */
 };
@@ -97,8 +99,9 @@ struct rai_link {
     enum rai_link_state state;
     struct rai_link *next;
     rai_engine *e;
-    int endpoint;
+    struct rai_endpoint at;
     bool dial_taken, hangup_taken, preamble_sent, heard;
+    bool redirected; /* the broker said where to go instead */
     bool proven;   /* a session was opened or found again on it */
     int64_t up_at; /* when the dial was answered */
     int64_t greet_deadline;
@@ -237,6 +240,7 @@ struct rai_session {
     int stuck;
     int64_t ask_wait;
 
+    uint32_t broker; /* e->broker when it was there last */
     uint32_t epoch; /* of deliveries: moves on when delivered messages stop being ours */
     rai_consumer *consumers, *last_consumer;
     rai_producer *producers, *last_producer;
@@ -296,6 +300,29 @@ struct rai_producer {
     struct rai_fault fault;
 };
 
+/* --- where to --- */
+
+/* A live broker and its backup. See topology.c. */
+struct rai_node {
+    char id[128];
+    int64_t event;     /* news with a smaller number are older */
+    bool gone;         /* it left; kept against older news */
+    uint32_t told_on;  /* the link that named it last */
+    struct rai_endpoint primary, backup; /* host "": none */
+};
+
+/* See targets.c. */
+struct rai_targets {
+    struct rai_endpoint *list; /* the round under way; count 0: none is */
+    int count, room;
+    int first, at;             /* the next one is the at-th from first on */
+    int64_t rounds;            /* that came to nothing */
+    bool elsewhere;            /* these are the rounds over other nodes */
+    struct rai_endpoint current, previous; /* of the main links that were good for something; host "": none */
+    struct rai_endpoint redirect;          /* host "": none is pending */
+    int redirects;
+};
+
 /* --- the engine --- */
 
 struct rai_queued_event {
@@ -329,9 +356,12 @@ struct rai_engine {
     int32_t version;
     bool version_known;
     char node_id[128];
-    bool other_node; /* the node changed with the last main link */
+    struct rai_endpoint home; /* of the last main link */
+    uint32_t broker; /* counts the changes of those */
 
-    int endpoint;        /* the one that worked last */
+    struct rai_node *nodes;
+    int node_count;
+    struct rai_targets targets;
     int64_t attempt;     /* attempts since the last success */
     int quick_retries;
     int64_t delay;       /* the next pause, microseconds */
@@ -388,7 +418,7 @@ void rai_ready_forget_session(rai_session *s);
 void rai_events_free(rai_engine *e);
 
 /* --- link.c --- */
-struct rai_link *rai_link_dial(rai_engine *e, int endpoint);
+struct rai_link *rai_link_dial(rai_engine *e, const struct rai_endpoint *at);
 struct rai_link *rai_link_of(const rai_engine *e, uint32_t id);
 void rai_link_doom(struct rai_link *l); /* to be hung up; says nothing to anybody */
 void rai_link_fail(struct rai_link *l, const struct rai_fault *why); /* doom + what follows from it */
@@ -414,6 +444,24 @@ bool rai_anchor_wants_write(const struct rai_link *l);
 void rai_anchor_answered(struct rai_link *l, bool good);
 void rai_anchor_again(struct rai_link *l); /* under another version */
 bool rai_anchor_frame(struct rai_link *l, const struct rai_frame *f); /* false: not on its channel */
+
+/* --- topology.c --- */
+bool rai_endpoint_given(const struct rai_endpoint *at);
+bool rai_endpoint_same(const struct rai_endpoint *a, const struct rai_endpoint *b);
+struct rai_endpoint rai_endpoint_mapped(const rai_engine *e, const struct rai_connector *connector);
+void rai_node_learn(rai_engine *e, const struct rai_link *l, const struct rai_topology *news);
+struct rai_node *rai_node_find(const rai_engine *e, const char *id);
+const struct rai_node *rai_node_of_link(const struct rai_link *l); /* NULL: it cannot be told */
+
+/* --- targets.c --- */
+const struct rai_endpoint *rai_targets_next(rai_engine *e);
+void rai_targets_failed(rai_engine *e); /* an attempt there, or a link that was good for nothing */
+bool rai_targets_left(rai_engine *e);   /* may there be another attempt? Turns to the other nodes when it is time to */
+bool rai_targets_between_rounds(const rai_engine *e);
+void rai_targets_proven(rai_engine *e, const struct rai_endpoint *at); /* a link there was good for something */
+void rai_targets_other_node(rai_engine *e); /* the main link leads to another pair: where it was before does not count */
+bool rai_targets_redirect(rai_engine *e, const struct rai_endpoint *to); /* false: not any more */
+void rai_targets_free(rai_engine *e);
 
 /* plan.c: builds l->plan; returns false when there is nothing to write */
 bool rai_plan_build(struct rai_link *l, int64_t now);

@@ -8,14 +8,14 @@ enum { INPUT_BLOCK = 64 * 1024, INPUT_ROOM_MIN = 8 * 1024 };
 
 /* --- birth and end --- */
 
-struct rai_link *rai_link_dial(rai_engine *e, int endpoint)
+struct rai_link *rai_link_dial(rai_engine *e, const struct rai_endpoint *at)
 {
     struct rai_link *l = rai_calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
     l->e = e;
     l->id = ++e->last_link;
-    l->endpoint = endpoint;
+    l->at = *at;
     l->state = RAI_LINK_DIALING;
     l->ask_deadline = l->greet_deadline = l->ping_at = l->part_deadline = RAI_NEVER;
     l->next = e->links;
@@ -96,9 +96,8 @@ void rai_link_doom(struct rai_link *l)
 
 void rai_link_name_endpoint(const struct rai_link *l, struct rai_fault *fault)
 {
-    const struct rai_endpoint *endpoint = &l->e->config->endpoints[l->endpoint];
     if (fault->endpoint[0] == '\0')
-        rai_endpoint_text(fault->endpoint, sizeof fault->endpoint, endpoint->host, endpoint->port);
+        rai_endpoint_text(fault->endpoint, sizeof fault->endpoint, l->at.host, l->at.port);
 }
 
 void rai_link_fail(struct rai_link *l, const struct rai_fault *why)
@@ -118,7 +117,7 @@ bool rai_engine_next_dial(rai_engine *e, struct rai_dial *out)
             continue;
         l->dial_taken = true;
         *out = (struct rai_dial){.link = l->id,
-                                 .endpoint = &e->config->endpoints[l->endpoint],
+                                 .endpoint = &l->at,
                                  .timeout_us = e->config->connect_timeout * RAI_MS};
         return true;
     }
@@ -380,9 +379,12 @@ static void topology(struct rai_link *l, const struct rai_frame *f)
         malformed(l, f);
         return;
     }
-    if (t.exit || l->state != RAI_LINK_GREETING)
+    rai_node_learn(e, l, &t);
+    if (!t.last || l->state != RAI_LINK_GREETING)
         return;
-    snprintf(l->node_id, sizeof l->node_id, "%s", t.node_id);
+    const struct rai_node *node = rai_node_of_link(l);
+    if (node != NULL)
+        memcpy(l->node_id, node->id, sizeof l->node_id);
     /* a broker before 2.18 does not tell its version here; 130 is the newest such one, see also the refusal 108, which
      * may have taught us better */
     int32_t guess = e->version_known && e->version < 130 ? e->version : 130;
@@ -394,6 +396,18 @@ static void topology(struct rai_link *l, const struct rai_frame *f)
     if (!e->version_known)
         e->version = l->version;
     rai_recovery_step(e);
+}
+
+/* Where the broker wants us to go instead; host "": nowhere. */
+static struct rai_endpoint instead(const struct rai_link *l, const struct rai_disconnect *d)
+{
+    const struct rai_config *config = l->e->config;
+    const struct rai_node *node = rai_node_find(l->e, d->target_id);
+    if (d->target.host[0] != '\0')
+        return rai_endpoint_mapped(l->e, &d->target);
+    if (node != NULL && (config->reconnect_attempts != 0 || config->failover_attempts != 0))
+        return node->primary; /* of a scale-down: what was here is there now */
+    return (struct rai_endpoint){.port = 0};
 }
 
 static void disconnected(struct rai_link *l, const struct rai_frame *f)
@@ -409,7 +423,14 @@ static void disconnected(struct rai_link *l, const struct rai_frame *f)
     const char *reason = d.reason >= 0 && d.reason < 6 ? reasons[d.reason] : "no reason given";
     if (d.reason == 2 && d.target_id[0] == '\0')
         reason = "shut down"; /* how an orderly stop announces itself */
-    rai_fault_set(&fault, RA_E_DISCONNECTED, "the broker ended the connection: %s", reason);
+    struct rai_endpoint to = instead(l, &d);
+    char where[RAI_FAULT_ENDPOINT] = "";
+    if (rai_endpoint_given(&to))
+        rai_endpoint_text(where, sizeof where, to.host, to.port);
+    rai_fault_set(&fault, RA_E_DISCONNECTED, "the broker ended the connection: %s%s%s", reason, where[0] != '\0' ? " to " : "",
+                  where);
+    bool ours = l->e->main == NULL || l->e->main == l;
+    l->redirected = ours && rai_targets_redirect(l->e, &to);
     rai_link_fail(l, &fault);
 }
 

@@ -52,7 +52,7 @@ static bool put_greeting(struct rai_link *l)
     l->control_size += RAI_PREAMBLE_SIZE;
     if (!put_ping(l))
         return false;
-    CONTROL(l, rai_put_subscribe_topology(&w, size, l->e->version));
+    CONTROL(l, rai_put_subscribe_topology(&w, size, RAI_VERSION));
     return true;
 }
 

@@ -132,15 +132,14 @@ static bool first_count(rai_session *s, uint32_t n, const struct rai_fault *why)
 }
 
 /* The link has done something useful: losing it is no reason to hesitate with the next one. */
-static void link_proven(rai_engine *e)
+static void link_proven(struct rai_link *l)
 {
+    rai_engine *e = l->e;
     e->attempt = 0;
     e->quick_retries = 0;
     e->delay = e->config->retry_interval * RAI_MS;
-    if (e->main != NULL) {
-        e->main->proven = true;
-        e->endpoint = e->main->endpoint;
-    }
+    l->proven = true;
+    rai_targets_proven(e, &l->at);
 }
 
 /* What the broker sends again comes before the answer to a question asked now. Only large messages need to know: see
@@ -162,7 +161,8 @@ static void release(rai_session *s)
     if (!s->had_barrier)
         rai_count(e, RA_STAT_BARRIERS_SKIPPED, 1);
     rai_log_rewind(&s->log);
-    link_proven(e);
+    link_proven(s->link);
+    s->broker = e->broker;
     s->stuck = 0;
     s->ask_wait = RAI_ASK_FIRST_US;
     s->barrier_wait = RAI_BARRIER_FIRST_US;
@@ -229,7 +229,8 @@ static bool opened(rai_session *s, uint32_t n, const struct rai_fault *why)
     (void)why;
     s->version = s->e->version;
     s->fresh = false;
-    link_proven(s->e);
+    link_proven(s->link);
+    s->broker = s->e->broker;
     rai_op_end(s->open_op, RA_OUTCOME_CONFIRMED, NULL);
     rai_op_unref(s->open_op);
     s->open_op = NULL;
@@ -247,7 +248,7 @@ static bool recreated(rai_session *s, uint32_t n, const struct rai_fault *why)
     if (s->state == RAI_S_LOST)
         return true; /* out of memory */
     s->state = RAI_S_OPEN;
-    link_proven(s->e);
+    link_proven(s->link);
     rai_session_due(s, RAI_DUE_DATA);
     rai_session_check_writable(s);
     return true;
@@ -352,20 +353,10 @@ static void pause_before_round(rai_engine *e)
     e->retry_at = e->now + pause;
 }
 
-static bool attempts_left(const rai_engine *e)
-{
-    int64_t rounds = e->attempt / e->config->endpoint_count;
-    int32_t limit = e->ever_up ? e->config->reconnect_attempts : e->config->initial_connect_attempts;
-    if (!e->ever_up && limit == 0)
-        limit = 1;
-    return limit < 0 || rounds < limit;
-}
-
 static void dial_first(rai_engine *e)
 {
-    int endpoint = (int)((e->endpoint + e->attempt) % e->config->endpoint_count);
     e->retry_at = RAI_NEVER;
-    e->first = rai_link_dial(e, endpoint);
+    e->first = rai_link_dial(e, rai_targets_next(e));
     if (e->first == NULL) {
         e->retry_at = e->now + 10 * RAI_MS; /* out of memory: soon again */
         rai_wake_at(e, e->retry_at);
@@ -374,8 +365,7 @@ static void dial_first(rai_engine *e)
 
 static void announce_retry(rai_engine *e)
 {
-    const struct rai_endpoint *endpoint =
-        &e->config->endpoints[(e->endpoint + e->attempt) % e->config->endpoint_count];
+    const struct rai_endpoint *endpoint = rai_targets_next(e);
     struct rai_event event = {.kind = RA_EVENT_RETRYING, .attempt = e->attempt + 1, .fault = e->last_fault};
     event.delay_ms = (e->retry_at - e->now) / RAI_MS;
     rai_endpoint_text(event.text, sizeof event.text, endpoint->host, endpoint->port);
@@ -398,7 +388,7 @@ static void schedule(rai_engine *e, bool quick)
 {
     if (e->first != NULL || e->retry_at != RAI_NEVER || e->dead || e->shut)
         return;
-    if (!attempts_left(e)) {
+    if (!rai_targets_left(e)) {
         if (e->main != NULL) {
             lose_adrift(e);
             return;
@@ -411,8 +401,7 @@ static void schedule(rai_engine *e, bool quick)
         rai_engine_die(e, &why);
         return;
     }
-    bool new_round = e->attempt > 0 && e->attempt % e->config->endpoint_count == 0;
-    if (quick || !new_round)
+    if (quick || !rai_targets_between_rounds(e))
         e->retry_at = e->now;
     else
         pause_before_round(e);
@@ -502,13 +491,17 @@ static void establish_main(rai_engine *e, struct rai_link *l)
 {
     struct rai_link *known = l->node_id[0] != '\0' || e->first == NULL ? l : e->first;
     e->main = l;
-    e->other_node = e->node_id[0] != '\0' && known->node_id[0] != '\0' && strcmp(e->node_id, known->node_id) != 0;
+    /* the two of a pair have one id */
+    bool other_id = e->node_id[0] != '\0' && known->node_id[0] != '\0' && strcmp(e->node_id, known->node_id) != 0;
+    if (other_id || !rai_endpoint_same(&e->home, &l->at))
+        e->broker++;
+    e->home = l->at;
+    if (other_id)
+        rai_targets_other_node(e);
     if (known->node_id[0] != '\0')
         memcpy(e->node_id, known->node_id, sizeof e->node_id);
     if (known->version > 0 && (e->ever_up || !e->version_known))
         e->version = known->version;
-    int count = e->config->endpoint_count;
-    e->endpoint = (l->endpoint + count - (int)(e->attempt % count)) % count; /* so that the next dial goes there again */
     e->ever_up = true;
     rai_count(e, RA_STAT_LINKS, 1);
     rai_op_end(e->start_op, RA_OUTCOME_CONFIRMED, NULL);
@@ -528,7 +521,7 @@ static void decide_main(rai_engine *e, const struct census *c)
     if (e->main != NULL || !rai_link_usable(e->first))
         return;
     if ((c->barriers > 0 || c->unanswered > 0) && e->further == NULL) {
-        e->further = rai_link_dial(e, e->first->endpoint);
+        e->further = rai_link_dial(e, &e->first->at);
         if (e->further == NULL)
             rai_wake_at(e, e->now + 10 * RAI_MS); /* out of memory: the tick tries again */
     }
@@ -666,14 +659,17 @@ void rai_recovery_link_lost(struct rai_link *l, const struct rai_fault *why)
     if (e->shut)
         return;
     /* one that greets and does nothing else is dialed as if it had refused: a broker may say "not yet" for long */
-    if (main && !l->proven && e->now - l->up_at >= RAI_PROVEN_US)
-        link_proven(e);
+    if (main && !l->proven && !l->redirected && e->now - l->up_at >= RAI_PROVEN_US)
+        link_proven(l);
     bool quick = main && !cut_recovery && (l->proven || e->now - l->up_at >= RAI_PROVEN_US);
-    if (!quick && worked && e->quick_retries < RAI_QUICK_RETRIES) {
+    if (l->redirected) {
+        quick = true;
+    } else if (!quick && worked && e->quick_retries < RAI_QUICK_RETRIES) {
         e->quick_retries++;
         quick = true;
     } else if (!quick) {
         e->attempt++;
+        rai_targets_failed(e);
     }
     c = count_sessions(e);
     if (e->main == NULL || c.adrift + c.adrift_stuck > 0)

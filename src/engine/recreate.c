@@ -344,10 +344,11 @@ void rai_session_recreate(rai_session *s, struct rai_link *l)
 {
     struct old_epoch old = {
         .log = s->log, .pendings = s->pendings, .answered_end = s->answered_end, .version = s->version};
-    struct rai_event event = {.kind = RA_EVENT_RECREATED, .session = s->owner, .failed_over = s->e->other_node};
+    struct rai_event event = {.kind = RA_EVENT_RECREATED, .session = s->owner, .failed_over = s->broker != s->e->broker};
     (void)l;
     new_epoch(s);
     s->version = s->e->version;
+    s->broker = s->e->broker;
     old.failed = !set_up(s, &old);
     confirmed_entries(s, &old);
     survivors(s, &old);

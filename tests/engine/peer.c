@@ -273,7 +273,7 @@ int peer_dial(struct peer *p)
     }
     cr_assert_lt(p->count, PEER_LINKS - 1);
     struct peer_link *l = &p->links[++p->count];
-    *l = (struct peer_link){ .id = dial.link, .up = true, .endpoint = (int)(dial.endpoint - p->endpoints) };
+    *l = (struct peer_link){ .id = dial.link, .up = true, .endpoint = dial.endpoint->port - 1 };
     rai_engine_dialed(p->e, dial.link, p->now);
     return p->count;
 }

@@ -108,7 +108,8 @@ void peer_take(struct peer *p, const char *where, int line, rai_consumer *c, con
  *     ch PRODUCER id, ch UNPRODUCER id */
 void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t room);
 /* Frames of the peer, appended to a buffer of PEER_FRAME_MAX bytes; returns the size, 0 for a text it does not know:
- *     PING, TOPOLOGY v node, OLDTOPOLOGY node, DISCONNECT, CREATED v, DENIED code, REATTACHED n, REFUSED, UNANCHORED i
+ *     PING, TOPOLOGY v node, OLDTOPOLOGY node, NODE version event node primary backup more|last, LEFT version event node,
+ *     DISCONNECT, DISCONNECT version reason node connector (connectors are ports, 0: none; versions as in the packets), CREATED v, DENIED code, REATTACHED n, REFUSED, UNANCHORED i
  *     RAW text
  *     ch OK [corr | short], ch NO code [corr], ch NOBARRIER j, ch CONFIRMED n, ch QUEUE name, ch BINDING exists queues
  *     ch TIMEOUT, ch CREDITS n address, ch FULL n address, ch MSG consumer id body [expiration], ch MARKER consumer seq

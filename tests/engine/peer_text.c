@@ -225,11 +225,73 @@ static void put_node(struct rai_writer *w, int32_t version, const char *node)
     }
 }
 
+static void put_connector(struct rai_writer *w, int port)
+{
+    char text[16];
+    rai_put_bool(w, port != 0);
+    if (port == 0)
+        return;
+    rai_put_str(w, "artemis", 7);
+    rai_put_str(w, "NettyConnectorFactory", 21);
+    rai_put_i32(w, 3);
+    rai_put_str(w, "tcpNoDelay", 10);
+    rai_put_u8(w, 0);
+    rai_put_bool(w, true);
+    rai_put_str(w, "port", 4);
+    if (port % 2 == 0) { /* some brokers have it as a number */
+        rai_put_u8(w, 1);
+        rai_put_i32(w, port);
+    } else {
+        rai_put_u8(w, 3);
+        rai_put_str(w, text, (size_t)snprintf(text, sizeof text, "%d", port));
+    }
+    rai_put_str(w, "host", 4);
+    rai_put_u8(w, 3);
+    rai_put_str(w, "a", 1);
+}
+
+/* In the packet's version 1 to 4; primary -1: the node left. */
+static int put_topology(struct rai_writer *w, int version, int event, const char *node, int primary, int backup, bool last)
+{
+    static const int types[] = { RAI_CLUSTER_TOPOLOGY, RAI_CLUSTER_TOPOLOGY_V2, RAI_CLUSTER_TOPOLOGY_V3, RAI_CLUSTER_TOPOLOGY_V4 };
+    rai_put_bool(w, primary < 0);
+    rai_put_str(w, node, strlen(node));
+    if (version > 1)
+        rai_put_i64(w, event);
+    if (primary >= 0) {
+        put_connector(w, primary);
+        put_connector(w, backup);
+        rai_put_bool(w, last);
+    }
+    if (version > 1)
+        rai_put_nstr(w, NULL, 0);
+    if (version > 2)
+        rai_put_nstr(w, NULL, 0);
+    if (version > 3)
+        rai_put_i32(w, 136);
+    return types[version - 1];
+}
+
+/* In the packet's version 1 to 3; node "-": no target. */
+static int put_disconnect(struct rai_writer *w, int version, int reason, const char *node, int connector)
+{
+    static const int types[] = { RAI_DISCONNECT, RAI_DISCONNECT_V2, RAI_DISCONNECT_V3 };
+    const char *target = strcmp(node, "-") != 0 ? node : NULL;
+    rai_put_nsstr(w, "node", 4);
+    if (version == 3)
+        rai_put_u8(w, (uint8_t)reason);
+    if (version > 1)
+        rai_put_nsstr(w, target, target != NULL ? strlen(target) : 0);
+    if (version == 3)
+        put_connector(w, connector);
+    return types[version - 1];
+}
+
 /* Channels 0 and 1; returns the type, or 0. */
 static int compose_control(struct rai_writer *w, const char *text, int64_t *channel)
 {
-    char node[64] = "node";
-    int n = 0;
+    char node[64] = "node", word[8];
+    int n = 0, event, primary, backup;
     *channel = RAI_CHANNEL_PING;
     if (strcmp(text, "PING") == 0) {
         rai_put_i64(w, 60000);
@@ -243,6 +305,12 @@ static int compose_control(struct rai_writer *w, const char *text, int64_t *chan
         put_node(w, 0, node);
         return RAI_CLUSTER_TOPOLOGY_V2;
     }
+    if (sscanf(text, "NODE %d %d %63s %d %d %7s", &n, &event, node, &primary, &backup, word) == 6)
+        return put_topology(w, n, event, node, primary, backup, word[0] == 'l');
+    if (sscanf(text, "LEFT %d %d %63s", &n, &event, node) == 3)
+        return put_topology(w, n, event, node, -1, -1, false);
+    if (sscanf(text, "DISCONNECT %d %d %63s %d", &n, &event, node, &primary) == 4)
+        return put_disconnect(w, n, event, node, primary);
     if (strcmp(text, "DISCONNECT") == 0) {
         rai_put_nsstr(w, NULL, 0);
         return RAI_DISCONNECT;

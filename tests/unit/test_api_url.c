@@ -206,7 +206,7 @@ Test(api_url, bad_pairs__are_told_with_their_option)
     says("tcp://a?confirmationWindowSize=10K", RA_E_OPTION, "option confirmationWindowSize: \"10K\"");
     says("tcp://a?reconectAttempts=1", RA_E_OPTION, "did you mean reconnectAttempts?");
     says("tcp://a?reconnectattempts=1", RA_E_OPTION, "did you mean reconnectAttempts?");
-    says("tcp://a?ha=true", RA_E_OPTION, "option ha is not supported by this version");
+    says("tcp://a?groupID=x", RA_E_OPTION, "option groupID is not supported by this version");
     says("tcp://a?sslEnabled=true", RA_E_OPTION, "option sslEnabled is not supported by this version");
     says("tcp://a?frobnicate=1", RA_E_OPTION, "\"frobnicate\"");
     says("tcp://a?=1", RA_E_OPTION, "there is no option \"\"");
@@ -300,7 +300,7 @@ Test(api_url, a_password__never_appears_in_an_error)
 Test(api_url, a_password_in_the_url__still_lets_misspelt_options_be_told)
 {
     says("tcp://joe:x@a?reconectAttempts=1", RA_E_OPTION, "did you mean reconnectAttempts?");
-    says("tcp://a?password=x&ha=1", RA_E_OPTION, "option ha is not supported");
+    says("tcp://a?password=x&name=1", RA_E_OPTION, "option name is not supported");
     says("tcp://a?password=x&nonsense=1", RA_E_OPTION, "holds a password");
 }
 

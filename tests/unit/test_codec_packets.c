@@ -1,5 +1,6 @@
 #include "support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,38 @@ Test(codec_packets, all_kinds_of_connector_parameters_are_stepped_over)
     f = frame_of(b);
     cr_assert_not(rai_get_topology(&f, &t), "an unknown kind has an unknown size");
     bytes_free(b);
+}
+
+/* host and port as text, as a number, and not to be used: one connector each as the only one of a node. */
+Test(codec_packets, connectors_need_a_host_and_a_port)
+{
+    static const char head[] = "00000000 ef 0000000000000000 00 00000001006e 0000000000000001 00 ff 000000010063 000000010046";
+    static const char tail[] = "ff 00 00 00000088";
+    static const struct {
+        const char *parameters;
+        uint16_t port;
+    } cases[] = {
+        { "00000002 00000004 0068 006f 0073 0074 03 00000001 0062 00000004 0070 006f 0072 0074 03 00000002 0035 0036", 56 },
+        { "00000002 00000004 0070 006f 0072 0074 01 0000f0b0 00000004 0068 006f 0073 0074 03 00000001 0062", 0xf0b0 },
+        { "00000002 00000004 0070 006f 0072 0074 02 0000000000000001 00000004 0068 006f 0073 0074 03 00000001 0062", 1 },
+        { "00000001 00000004 0068 006f 0073 0074 03 00000001 0062", 0 },
+        { "00000001 00000004 0070 006f 0072 0074 01 0000f0b0", 0 },
+        { "00000002 00000004 0070 006f 0072 0074 01 00010000 00000004 0068 006f 0073 0074 03 00000001 0062", 0 },
+        { "00000002 00000004 0070 006f 0072 0074 03 00000001 0078 00000004 0068 006f 0073 0074 03 00000001 0062", 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s %s %s", head, cases[i].parameters, tail);
+        struct bytes b = bytes_of(text);
+        b.data[3] = (uint8_t)(b.size - 4);
+        struct rai_frame f = frame_of(b);
+        struct rai_topology t;
+        cr_expect(rai_get_topology(&f, &t), "number %zu", i);
+        cr_expect_str_empty(t.primary.host, "number %zu", i);
+        cr_expect_eq(t.backup.port, cases[i].port, "number %zu", i);
+        cr_expect_str_eq(t.backup.host, cases[i].port != 0 ? "b" : "", "number %zu", i);
+        bytes_free(b);
+    }
 }
 
 Test(codec_packets, all_disconnects_are_understood)

@@ -275,13 +275,12 @@ Test(options, unknown_names__that_resemble_nothing_are_only_repeated)
 
 Test(options, options_of_the_reference__are_called_not_supported)
 {
-    static const char *const names[] = { "ha",
-                                         "HA",
+    static const char *const names[] = { "identity",
                                          "compressLargeMessage",
                                          "sslEnabled",
                                          "trustStorePassword",
                                          "host",
-                                         "failoverAttempts",
+                                         "producerMaxRate",
                                          "tcpNoDelay",
                                          "nettyHttpHeader.X-Any",
                                          "groupID" };
@@ -289,6 +288,35 @@ Test(options, options_of_the_reference__are_called_not_supported)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         refuses_set(names[i], "1", RA_E_OPTION, names[i]);
         refuses_set(names[i], "1", RA_E_OPTION, "is not supported by this version");
+    }
+}
+
+Test(options, balancing_policy__by_word_or_by_class)
+{
+    static const char name[] = "connectionLoadBalancingPolicyClassName";
+
+    cr_assert_str_eq(in_force("tcp://b", NULL, name), "round-robin");
+    cr_assert_str_eq(in_force("tcp://b?connectionLoadBalancingPolicyClassName=random-sticky", NULL, name), "random-sticky");
+    cr_assert_str_eq(in_force("tcp://b?connectionLoadBalancingPolicyClassName=org.apache.activemq.artemis.api.core.client."
+                              "loadbalance.RandomConnectionLoadBalancingPolicy",
+                              NULL, name),
+                     "random");
+    cr_assert_str_eq(in_force("tcp://b?connectionLoadBalancingPolicyClassName=FirstElementConnectionLoadBalancingPolicy",
+                              NULL, name),
+                     "first-element");
+    refuses(name, "org.example.Mine");
+    refuses(name, "");
+}
+
+Test(options, address_map__pairs_of_addresses)
+{
+    cr_assert_str_eq(in_force("tcp://b", NULL, "addressMap"), "");
+    cr_assert_str_eq(in_force("tcp://b?addressMap=a:1=b:2,c=d,[::1]:3=[fe80::1],e=f:65535", NULL, "addressMap"),
+                     "a:1=b:2,c=d,[::1]:3=[fe80::1],e=f:65535");
+    for (size_t i = 0; i < 12; i++) {
+        static const char *const bad[] = { "a",    "a=",     "=b",      "a:0=b",    "a:65536=b", "a:x=b",
+                                           "a:=b", "[a=b",   "[]=b",    "a=b,,c=d", "a=[b]c",    "a:99999999999=b" };
+        refuses("addressMap", bad[i]);
     }
 }
 
