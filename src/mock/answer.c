@@ -156,7 +156,7 @@ struct rai_mock_item *rai_mock_say_queue(int64_t channel, int32_t version, const
     rai_put_bool(&w, q != NULL && q->temporary);
     rai_put_i32(&w, q != NULL ? q->consumers : 0);
     rai_put_i64(&w, q != NULL ? q->waiting.count + q->out : 0);
-    rai_put_nsstr(&w, NULL, 0);
+    rai_put_text_nsstr(&w, q != NULL && q->filter[0] != '\0' ? q->filter : NULL);
     rai_put_text_nsstr(&w, q != NULL ? q->address : name);
     rai_put_text_nsstr(&w, name);
     rai_put_bool(&w, true); /* auto-create queues */
@@ -178,7 +178,7 @@ static void put_binding(struct rai_writer *w, const rai_mock *m, int32_t version
     int32_t count = 0;
     for (const struct rai_mock_queue *q = m->queues; q != NULL; q = q->next)
         count += !q->dead && strcmp(q->address, address) == 0;
-    rai_put_bool(w, count > 0);
+    rai_put_bool(w, rai_mock_address_exists(m, address));
     rai_put_i32(w, count);
     for (const struct rai_mock_queue *q = m->queues; q != NULL; q = q->next)
         if (!q->dead && strcmp(q->address, address) == 0)
@@ -234,6 +234,50 @@ struct rai_mock_item *rai_mock_say_delivery(int64_t channel, int64_t consumer, c
     rai_put_i64(&w, consumer);
     rai_put_i32(&w, ref->deliveries);
     return item;
+}
+
+struct rai_mock_item *rai_mock_say_large(int64_t channel, int64_t consumer, const struct rai_mock_ref *ref)
+{
+    enum { LEADER = 20 };
+    const struct rai_mock_message *message = ref->message;
+    size_t headers = rai_mock_message_headers_size(message);
+    struct rai_mock_item *item = rai_mock_item_new(NULL, RAI_FRAME_HEADER + LEADER + headers);
+    struct rai_writer w = { item->bytes, 0 };
+    rai_put_header(&w, RAI_SESS_RECEIVE_LARGE_MSG, channel, item->size);
+    rai_put_i64(&w, consumer);
+    rai_put_i32(&w, ref->deliveries);
+    rai_put_i64(&w, (int64_t)message->body_size);
+    rai_put_raw(&w, message->headers, headers);
+    return item;
+}
+
+struct rai_mock_item *rai_mock_say_piece(int64_t channel, int64_t consumer, const struct rai_mock_chunk *piece)
+{
+    enum { AROUND = 13 };
+    struct rai_mock_item *item = rai_mock_item_new(NULL, RAI_FRAME_HEADER + AROUND + piece->size);
+    struct rai_writer w = { item->bytes, 0 };
+    rai_put_header(&w, RAI_SESS_RECEIVE_CONTINUATION, channel, item->size);
+    rai_put_i32(&w, (int32_t)piece->size);
+    rai_put_raw(&w, piece->bytes, piece->size);
+    rai_put_bool(&w, piece->continues);
+    rai_put_i64(&w, consumer);
+    return item;
+}
+
+struct rai_mock_item *rai_mock_say_consumer_gone(int64_t channel, int64_t consumer)
+{
+    uint8_t body[8];
+    struct rai_writer w = { body, 0 };
+    rai_put_i64(&w, consumer);
+    return seal(RAI_DISCONNECT_CONSUMER, channel, body, w.size);
+}
+
+struct rai_mock_item *rai_mock_say_failover(bool good)
+{
+    uint8_t body[1];
+    struct rai_writer w = { body, 0 };
+    rai_put_bool(&w, good);
+    return seal(RAI_CHECK_FOR_FAILOVER_REPLY, RAI_CHANNEL_SESSION, body, w.size);
 }
 
 /* "That was all": a message with four bytes of body and one property. */

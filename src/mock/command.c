@@ -6,7 +6,16 @@
 #include "base/utf.h"
 #include "mock/inside.h"
 
-enum { NO_QUEUE = 100, QUEUE_EXISTS = 101, ILLEGAL_STATE = 104, ADDRESS_FULL = 210 };
+enum {
+    NO_QUEUE = 100,
+    QUEUE_EXISTS = 101,
+    BAD_FILTER = 103,
+    ILLEGAL_STATE = 104,
+    DUPLICATE_ID = 113,
+    DUPLICATE_METADATA = 114,
+    OTHER_QUEUE = 118,
+    ADDRESS_FULL = 210
+};
 
 /* --- tools --- */
 
@@ -91,12 +100,49 @@ static void keep_sent(struct rai_mock_session *s, struct rai_mock_message *messa
     s->last_sent = sent;
 }
 
-static int32_t code_for_send(const struct rai_mock_call *c, const char *address)
+static int32_t code_for_send(const struct rai_mock_call *c, const struct rai_mock_message *message)
 {
-    const struct rai_mock_rule *rule = rai_mock_rule_of(c->m, address);
-    if (c->reject != 0)
-        return c->reject;
-    return rule == NULL ? 0 : rule->full ? ADDRESS_FULL : rule->code;
+    if (c->reject != 0 || message == NULL)
+        return c->reject != 0 ? c->reject : ILLEGAL_STATE;
+    const struct rai_mock_rule *rule = rai_mock_rule_of(c->m, message->address);
+    if (rai_mock_address_is_full(c->m, message->address, RAI_MOCK_FAIL))
+        return ADDRESS_FULL;
+    bool known = !c->s->auto_sends && rai_mock_id_is_known(c->m, message);
+    c->m->stats[RAI_MOCK_DUPLICATES] += known;
+    return rule != NULL && rule->code != 0 ? rule->code : known ? DUPLICATE_ID : 0;
+}
+
+/* Outside of a transaction nobody is told of a message that was there before, or that a full address drops. */
+static void keep_or_drop(struct rai_mock_call *c, struct rai_mock_message *message)
+{
+    bool known = c->s->auto_sends && rai_mock_id_is_known(c->m, message);
+    c->m->stats[RAI_MOCK_DUPLICATES] += known;
+    if (known || rai_mock_address_is_full(c->m, message->address, RAI_MOCK_DROP)) {
+        rai_mock_message_drop(message);
+    } else if (c->s->auto_sends) {
+        wait_for(c, rai_mock_store(c->m, message));
+        rai_mock_message_drop(message);
+    } else {
+        keep_sent(c->s, message);
+    }
+}
+
+/* A whole message has come; takes it. NULL: it was malformed. */
+static void take_message(struct rai_mock_call *c, struct rai_mock_message *message, bool respond)
+{
+    int32_t code = code_for_send(c, message);
+    if (code == 0) {
+        keep_or_drop(c, message);
+        if (respond)
+            agree(c);
+        return;
+    }
+    if (!c->s->auto_sends && c->s->doomed == 0)
+        c->s->doomed = code;
+    if (respond)
+        refuse_about(c, code, "AMQ229032: a send to", message != NULL ? message->address : "?", "is refused");
+    if (message != NULL)
+        rai_mock_message_drop(message);
 }
 
 static void on_send(struct rai_mock_call *c)
@@ -108,25 +154,40 @@ static void on_send(struct rai_mock_call *c)
         return;
     c->correlation = version >= 130 ? tail.correlation : RAI_NO_CORRELATION;
     c->has_correlation = version >= 130;
-    struct rai_mock_message *message =
-        rai_mock_message_new(c->m, c->frame->bytes + RAI_FRAME_HEADER, c->frame->size - RAI_FRAME_HEADER - after);
-    int32_t code = message == NULL ? ILLEGAL_STATE : code_for_send(c, message->address);
-    if (code != 0) {
-        if (!c->s->auto_sends && c->s->doomed == 0)
-            c->s->doomed = code;
-        if (tail.respond)
-            refuse_about(c, code, "AMQ229032: a send to", message != NULL ? message->address : "?", "is refused");
-        if (message != NULL)
-            rai_mock_message_drop(message);
+    take_message(c,
+                 rai_mock_message_new(c->m, c->frame->bytes + RAI_FRAME_HEADER,
+                                      c->frame->size - RAI_FRAME_HEADER - after),
+                 tail.respond);
+}
+
+/* Of one that was not finished nothing is left. */
+static void on_send_large(struct rai_mock_call *c)
+{
+    rai_mock_pieces_clear(&c->s->pieces);
+    c->s->pieces.open = true;
+    rai_mock_append(&c->s->pieces.headers, c->r.at, rai_reader_left(&c->r));
+}
+
+static void on_send_piece(struct rai_mock_call *c)
+{
+    int32_t version = version_of(c), size = rai_get_i32(&c->r);
+    const uint8_t *bytes = rai_get_raw(&c->r, size > 0 ? (size_t)size : 0);
+    bool more = rai_get_bool(&c->r);
+    int64_t body_size = more ? -1 : rai_get_i64(&c->r);
+    bool respond = rai_get_bool(&c->r);
+    c->has_correlation = version >= 130 && rai_reader_left(&c->r) >= 8;
+    c->correlation = c->has_correlation ? rai_get_i64(&c->r) : RAI_NO_CORRELATION;
+    if (c->r.bad || size < 0)
+        return;
+    if (!c->s->pieces.open) {
+        if (respond)
+            refuse(c, ILLEGAL_STATE, "AMQ229107: a piece of a large message that was not begun");
         return;
     }
-    if (c->s->auto_sends) {
-        wait_for(c, rai_mock_store(c->m, message));
-        rai_mock_message_drop(message);
-    } else {
-        keep_sent(c->s, message);
-    }
-    if (tail.respond)
+    rai_mock_append(&c->s->pieces.body, bytes, (size_t)size);
+    if (!more)
+        take_message(c, rai_mock_pieces_join(c->m, &c->s->pieces, body_size), respond);
+    else if (respond)
         agree(c);
 }
 
@@ -135,9 +196,7 @@ static void on_request_credits(struct rai_mock_call *c)
     char address[RAI_MOCK_NAME];
     int32_t credits = rai_get_i32(&c->r);
     rai_mock_read_name(&c->r, address);
-    const struct rai_mock_rule *rule = rai_mock_rule_of(c->m, address);
-    int type = rule != NULL && rule->full ? RAI_SESS_PRODUCER_FAIL_CREDITS : RAI_SESS_PRODUCER_CREDITS;
-    c->answer = rai_mock_say_credits(c->s->channel, type, credits, address);
+    c->answer = rai_mock_want_credits(c->m, c->s, credits, address);
 }
 
 /* --- transactions --- */
@@ -168,32 +227,39 @@ static void on_commit(struct rai_mock_call *c)
     agree(c);
 }
 
-/* What was delivered and never looked at does not count as delivered. */
-static void return_delivered(struct rai_mock_call *c, struct rai_mock_consumer *from)
-{
-    struct rai_mock_ref *ref;
-    while ((ref = rai_mock_refs_pop(&from->delivered)) != NULL) {
-        ref->deliveries--;
-        rai_mock_give_back(c->m, ref);
-    }
-}
-
+/* What was never looked at does not count as delivered; with `last_counts` the first of each consumer does. */
 static void on_rollback(struct rai_mock_call *c)
 {
+    bool last_counts = rai_get_bool(&c->r);
     rai_mock_session_roll_back(c->m, c->s);
-    for (struct rai_mock_consumer *each = c->s->consumers; each != NULL; each = each->next)
-        return_delivered(c, each);
+    for (struct rai_mock_consumer *each = c->s->consumers; each != NULL; each = each->next) {
+        struct rai_mock_ref *ref;
+        for (bool first = true; (ref = rai_mock_refs_pop(&each->delivered)) != NULL; first = false) {
+            ref->deliveries -= !(first && last_counts);
+            rai_mock_give_back(c->m, ref);
+        }
+        rai_mock_stream_end(each);
+    }
     agree(c);
 }
 
 /* --- consumers --- */
 
+/* One that is too long for us is no good either. */
+static bool read_filter(struct rai_mock_call *c, char filter[RAI_MOCK_NAME])
+{
+    struct rai_sstr text = rai_get_nsstr(&c->r);
+    struct rai_reader scratch = { 0 };
+    take_name(&scratch, text, filter);
+    return !scratch.bad && rai_mock_filter_is_good(filter);
+}
+
 static void on_create_consumer(struct rai_mock_call *c)
 {
-    char queue[RAI_MOCK_NAME];
+    char queue[RAI_MOCK_NAME], filter[RAI_MOCK_NAME];
     int64_t id = rai_get_i64(&c->r);
     rai_mock_read_name(&c->r, queue);
-    rai_get_nsstr(&c->r); /* filter */
+    bool good_filter = read_filter(c, filter);
     bool browse = rai_get_bool(&c->r), respond = rai_get_bool(&c->r);
     struct rai_mock_queue *q = rai_mock_queue_find(c->m, queue);
     if (is_forbidden(c, queue, respond))
@@ -203,8 +269,14 @@ static void on_create_consumer(struct rai_mock_call *c)
             refuse_about(c, NO_QUEUE, "AMQ229017: Queue", queue, "does not exist");
         return;
     }
+    if (!good_filter) {
+        if (respond)
+            refuse_about(c, BAD_FILTER, "AMQ229020: Invalid filter:", filter, "");
+        return;
+    }
     struct rai_mock_consumer *fresh = rai_mock_take(sizeof *fresh), **place = &c->s->consumers;
     *fresh = (struct rai_mock_consumer){ .id = id, .queue = q, .browse = browse };
+    strcpy(fresh->filter, filter);
     while (*place != NULL)
         place = &(*place)->next;
     *place = fresh;
@@ -215,16 +287,10 @@ static void on_create_consumer(struct rai_mock_call *c)
 
 static void on_close_consumer(struct rai_mock_call *c)
 {
-    struct rai_mock_consumer *gone = consumer(c, rai_get_i64(&c->r)), **place = &c->s->consumers;
+    struct rai_mock_consumer *gone = consumer(c, rai_get_i64(&c->r));
     agree(c); /* also of one that is not known */
-    if (gone == NULL)
-        return;
-    return_delivered(c, gone);
-    while (*place != gone)
-        place = &(*place)->next;
-    *place = gone->next;
-    gone->queue->consumers--;
-    free(gone);
+    if (gone != NULL)
+        rai_mock_consumer_end(c->m, c->s, gone, false);
 }
 
 static void on_flow_token(struct rai_mock_call *c)
@@ -250,7 +316,9 @@ static void on_force_delivery(struct rai_mock_call *c)
 
 static void accept_ack(struct rai_mock_call *c, struct rai_mock_ref *ref)
 {
-    if (c->s->auto_acks)
+    if (c->frame->type == RAI_SESS_EXPIRED)
+        rai_mock_expire(c->m, ref);
+    else if (c->s->auto_acks)
         wait_for(c, rai_mock_consume(c->m, ref));
     else
         rai_mock_refs_push(&c->s->acked, ref);
@@ -308,28 +376,65 @@ static void on_expired(struct rai_mock_call *c)
 
 /* --- queues and addresses --- */
 
+/* What the packets of queues have in common. */
+struct wanted {
+    char address[RAI_MOCK_NAME], name[RAI_MOCK_NAME], filter[RAI_MOCK_NAME];
+    bool good_filter, durable, temporary, respond;
+    int routing_type;
+};
+
+static void make_queue(struct rai_mock_call *c, const struct wanted *w)
+{
+    struct rai_mock_queue *q = rai_mock_queue_make(c->m, w->name, w->address);
+    strcpy(q->filter, w->filter);
+    q->durable = w->durable;
+    q->temporary = w->temporary;
+    q->owner = w->temporary ? c->s : NULL;
+    q->routing_type = w->routing_type == 1;
+    rai_mock_address_make(c->m, q->address)->exists = true;
+}
+
+static void create_queue(struct rai_mock_call *c, const struct wanted *w, int32_t code)
+{
+    if (c->r.bad || is_forbidden(c, w->name, w->respond))
+        return;
+    if (code == 0 && !w->good_filter)
+        code = BAD_FILTER;
+    if (code == 0 && rai_mock_queue_find(c->m, w->name) == NULL)
+        make_queue(c, w);
+    if (w->respond && code != 0)
+        refuse_about(c, code, "AMQ229019: Queue", w->name, code == BAD_FILTER ? "has a bad filter" : "already exists");
+    else if (w->respond)
+        agree(c);
+}
+
 static void on_create_queue(struct rai_mock_call *c)
 {
-    char address[RAI_MOCK_NAME], name[RAI_MOCK_NAME];
-    rai_mock_read_name(&c->r, address);
-    rai_mock_read_name(&c->r, name);
-    rai_get_nsstr(&c->r); /* filter */
-    bool durable = rai_get_bool(&c->r), temporary = rai_get_bool(&c->r), respond = rai_get_bool(&c->r);
+    struct wanted w;
+    rai_mock_read_name(&c->r, w.address);
+    rai_mock_read_name(&c->r, w.name);
+    w.good_filter = read_filter(c, w.filter);
+    w.durable = rai_get_bool(&c->r);
+    w.temporary = rai_get_bool(&c->r);
+    w.respond = rai_get_bool(&c->r);
     rai_get_bool(&c->r); /* auto-created */
-    int routing_type = rai_get_u8(&c->r);
-    if (c->r.bad || is_forbidden(c, name, respond))
-        return;
-    if (rai_mock_queue_find(c->m, name) != NULL) {
-        if (respond)
-            refuse_about(c, QUEUE_EXISTS, "AMQ229019: Queue", name, "already exists");
-        return;
-    }
-    struct rai_mock_queue *q = rai_mock_queue_make(c->m, name, address);
-    q->durable = durable;
-    q->temporary = temporary;
-    q->routing_type = routing_type == 1 ? 1 : 0;
-    if (respond)
-        agree(c);
+    w.routing_type = rai_get_u8(&c->r);
+    create_queue(c, &w, rai_mock_queue_find(c->m, w.name) != NULL ? QUEUE_EXISTS : 0);
+}
+
+/* It may be there, if it is the same. */
+static void on_create_shared_queue(struct rai_mock_call *c)
+{
+    struct wanted w = { .temporary = false };
+    rai_mock_read_name(&c->r, w.address);
+    rai_mock_read_name(&c->r, w.name);
+    w.good_filter = read_filter(c, w.filter);
+    w.durable = rai_get_bool(&c->r);
+    w.routing_type = rai_get_u8(&c->r);
+    w.respond = rai_get_bool(&c->r);
+    const struct rai_mock_queue *q = rai_mock_queue_find(c->m, w.name);
+    bool other = q != NULL && (strcmp(q->address, w.address) != 0 || strcmp(q->filter, w.filter) != 0);
+    create_queue(c, &w, other ? OTHER_QUEUE : 0);
 }
 
 static void on_create_address(struct rai_mock_call *c)
@@ -339,7 +444,10 @@ static void on_create_address(struct rai_mock_call *c)
     for (int32_t left = rai_get_count(&c->r, 1); left > 0; left--)
         rai_get_u8(&c->r);
     bool respond = rai_get_bool(&c->r);
-    if (!is_forbidden(c, address, respond) && respond)
+    if (c->r.bad || is_forbidden(c, address, respond))
+        return;
+    rai_mock_address_make(c->m, address)->exists = true;
+    if (respond)
         agree(c);
 }
 
@@ -391,12 +499,39 @@ static void on_close(struct rai_mock_call *c)
     agree(c);
 }
 
+/* Counted is only what says that it wants to be. */
 static void on_metadata(struct rai_mock_call *c)
 {
     rai_get_str(&c->r, NULL, 0);
     rai_get_str(&c->r, NULL, 0);
-    if (rai_get_bool(&c->r))
+    bool old = c->frame->type == RAI_SESS_ADD_METADATA, counted = !old && rai_get_bool(&c->r);
+    c->uncounted = !counted;
+    if (old || counted)
         agree(c);
+}
+
+static bool is_taken(const struct rai_mock_call *c, const char *metadata)
+{
+    for (const struct rai_mock_session *s = c->m->sessions; s != NULL; s = s->next)
+        if (s != c->s && strcmp(s->metadata, metadata) == 0)
+            return true;
+    return false;
+}
+
+static void on_unique_metadata(struct rai_mock_call *c)
+{
+    char key[RAI_MOCK_NAME], value[RAI_MOCK_NAME], both[sizeof c->s->metadata];
+    rai_get_str(&c->r, key, sizeof key);
+    rai_get_str(&c->r, value, sizeof value);
+    snprintf(both, sizeof both, "%s=%s", key, value);
+    if (is_forbidden(c, key, true))
+        return;
+    if (is_taken(c, both)) {
+        refuse_about(c, DUPLICATE_METADATA, "AMQ229031: metadata", key, "is already there");
+        return;
+    }
+    strcpy(c->s->metadata, both);
+    agree(c);
 }
 
 static void on_timeout(struct rai_mock_call *c)
@@ -415,6 +550,8 @@ static const struct {
     bool answers; /* whatever it holds, and without a correlation id */
 } commands[] = {
     { RAI_SESS_SEND, on_send, false },
+    { RAI_SESS_SEND_LARGE, on_send_large, false },
+    { RAI_SESS_SEND_CONTINUATION, on_send_piece, false },
     { RAI_SESS_PRODUCER_REQUEST_CREDITS, on_request_credits, false },
     { RAI_SESS_COMMIT, on_commit, false },
     { RAI_SESS_ROLLBACK, on_rollback, true },
@@ -426,6 +563,7 @@ static const struct {
     { RAI_SESS_INDIVIDUAL_ACKNOWLEDGE, on_acknowledge, false },
     { RAI_SESS_EXPIRED, on_expired, false },
     { RAI_CREATE_QUEUE_V2, on_create_queue, false },
+    { RAI_CREATE_SHARED_QUEUE_V2, on_create_shared_queue, false },
     { RAI_CREATE_ADDRESS, on_create_address, false },
     { RAI_DELETE_QUEUE, on_delete_queue, true },
     { RAI_SESS_QUEUEQUERY, on_query_queue, true },
@@ -434,7 +572,8 @@ static const struct {
     { RAI_SESS_STOP, on_stop, true },
     { RAI_SESS_CLOSE, on_close, true },
     { RAI_SESS_ADD_METADATA2, on_metadata, false },
-    { RAI_SESS_UNIQUE_ADD_METADATA, on_metadata, false },
+    { RAI_SESS_ADD_METADATA, on_metadata, false },
+    { RAI_SESS_UNIQUE_ADD_METADATA, on_unique_metadata, false },
     { RAI_SESS_XA_GET_TIMEOUT, on_timeout, true },
     { RAI_CREATE_PRODUCER, on_nothing, false },
     { RAI_REMOVE_PRODUCER, on_nothing, false },

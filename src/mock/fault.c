@@ -121,6 +121,8 @@ static bool makes_sense(const struct rai_mock_fault *f)
     bool waits = f->action == RAI_MOCK_HOLD || f->action == RAI_MOCK_POSTPONE;
     if (f->action <= 0 || f->action >= RAI_MOCK_ACTIONS || f->chance < 0 || f->chance > 1000)
         return false;
+    if (f->action == RAI_MOCK_DISCONNECT && f->place == RAI_MOCK_INSIDE)
+        return false;
     if (has_place(f->action) && (f->place < RAI_MOCK_BEFORE || f->place > RAI_MOCK_AFTER))
         return false;
     if (waits && (f->delay_us > INT64_MAX / 4 || (f->delay_us < 0 && f->action == RAI_MOCK_HOLD)))

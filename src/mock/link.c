@@ -108,6 +108,14 @@ static void on_subscribe(rai_mock *m, struct rai_mock_link *l, struct rai_reader
     say(m, l, rai_mock_say_topology(m, rai_mock_version(m, l)));
 }
 
+/* Good is this node, or none. */
+static void on_check_for_failover(rai_mock *m, struct rai_mock_link *l, struct rai_reader r)
+{
+    char node[RAI_MOCK_NAME];
+    rai_get_nstr(&r, node, sizeof node, NULL);
+    say(m, l, rai_mock_say_failover(node[0] == '\0' || strcmp(node, m->config.node_id) == 0));
+}
+
 static void on_session_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_frame *f, int32_t reject)
 {
     struct rai_mock_session *s = rai_mock_session_on(m, l, f->channel);
@@ -138,6 +146,9 @@ static void on_frame(rai_mock *m, struct rai_mock_link *l, const struct rai_fram
     case RAI_CREATESESSION:
     case RAI_CREATESESSION_V2:
         rai_mock_session_create(m, l, f->body, reject);
+        break;
+    case RAI_CHECK_FOR_FAILOVER:
+        on_check_for_failover(m, l, f->body);
         break;
     case RAI_REATTACH_SESSION:
         rai_mock_move_begin(m, l, f->body, reject != 0);
@@ -225,7 +236,7 @@ static void tell_listeners(rai_mock *m, const struct rai_mock_link *l)
         if (s->listens != l)
             continue;
         m->stats[RAI_MOCK_CLOSED_IN_MOVE] += s->window > 0;
-        rai_mock_session_end(m, s);
+        rai_mock_session_end(m, s, true);
     }
 }
 

@@ -105,7 +105,7 @@ static void free_link(struct rai_mock_link *l)
 static void end_everything(rai_mock *m)
 {
     while (m->sessions != NULL)
-        rai_mock_session_end(m, m->sessions);
+        rai_mock_session_end(m, m->sessions, true);
 }
 
 void rai_mock_free(rai_mock *m)
@@ -169,11 +169,6 @@ static struct rai_mock_rule *rule_for(rai_mock *m, const char *name)
 void rai_mock_refuse(rai_mock *m, const char *name, int32_t code)
 {
     rule_for(m, name)->code = code;
-}
-
-void rai_mock_fill(rai_mock *m, const char *address, bool full)
-{
-    rule_for(m, address)->full = full;
 }
 
 void rai_mock_set_sync(rai_mock *m, int64_t longest_us)
@@ -292,7 +287,7 @@ static void expire_links(rai_mock *m)
             if (s->listed != l || s->moving)
                 continue;
             m->stats[RAI_MOCK_EXPIRED_SESSIONS]++;
-            rai_mock_session_end(m, s);
+            rai_mock_session_end(m, s, true);
         }
     }
 }
@@ -341,6 +336,7 @@ bool rai_mock_turn(rai_mock *m, uint32_t most, int64_t now)
         any = true;
     }
     any |= rai_mock_release(m);
+    any |= rai_mock_grant_credits(m);
     while (more) {
         more = rai_mock_turn_of_links(m, most);
         more |= turn_of_sessions(m, most);

@@ -35,12 +35,14 @@ struct rai_mock_watch {
 
 struct rai_mock_config {
     uint64_t seed;
-    int32_t version;     /* 129..136 */
-    const char *node_id; /* borrowed */
-    int64_t sync_us;     /* the longest that a sync takes */
-    int lost_answers;    /* in 100: of those that could come while a session moves, these do */
-    int doubled_answers; /* in 100: of those that are sent again after a move */
-    int64_t check_us;    /* so often are confirmations flushed and silent links looked for; 0: 2 seconds */
+    int32_t version;            /* 129..136 */
+    const char *node_id;        /* borrowed */
+    int64_t sync_us;            /* the longest that a sync takes */
+    int lost_answers;           /* in 100: of those that could come while a session moves, these do */
+    int doubled_answers;        /* in 100: of those that are sent again after a move */
+    int64_t epoch_ms;           /* what time it is, in milliseconds since 1970, when the clock shows 0 */
+    const char *expiry_address; /* borrowed; where expired messages go; NULL: nowhere */
+    int64_t check_us;           /* so often are confirmations flushed and silent links looked for; 0: 2 seconds */
     struct rai_mock_watch watch;
 };
 
@@ -90,8 +92,15 @@ void rai_mock_slow(rai_mock *m, int64_t delay_us); /* whatever is said is ready 
 void rai_mock_redirect(rai_mock *m, const char *host, uint16_t port);
 /* Requests about this address or queue are refused with a code (0: no longer). */
 void rai_mock_refuse(rai_mock *m, const char *name, int32_t code);
-/* Requests for an address's credits are answered with FAIL_CREDITS and its sends with 210, as long as it is full. */
-void rai_mock_fill(rai_mock *m, const char *address, bool full);
+/* What becomes of an address that has so many bytes in its queues (below 0: no limit). PAGE, the default: nothing;
+ * BLOCK: credits are granted when there is room again; FAIL: they are refused, and sends with 210; DROP: sends vanish.
+ */
+enum rai_mock_policy { RAI_MOCK_PAGE, RAI_MOCK_BLOCK, RAI_MOCK_FAIL, RAI_MOCK_DROP };
+void rai_mock_limit(rai_mock *m, const char *address, enum rai_mock_policy policy, int64_t bytes);
+void rai_mock_fill(rai_mock *m, const char *address, bool full); /* full whatever is in it; FAIL if it had no policy */
+void rai_mock_set_id_cache(rai_mock *m, int ids);                /* so many of _AMQ_DUPL_ID are kept for each address */
+/* In so many of 100 re-attachments the pieces of large messages come again with wrong contents, as from 2.44. */
+void rai_mock_corrupt_pieces(rai_mock *m, int in_100);
 void rai_mock_set_sync(rai_mock *m, int64_t longest_us);
 
 /* --- faults: at a certain frame, or by chance --- */
@@ -139,6 +148,7 @@ int64_t rai_mock_fault_struck(const rai_mock *m, int id);   /* how often; -1: th
 /* --- what there is --- */
 
 void rai_mock_add_queue(rai_mock *m, const char *queue, const char *address, bool durable);
+void rai_mock_delete_queue(rai_mock *m, const char *queue); /* with all in it; consumers are told */
 /* A message as if a program had sent it there. */
 void rai_mock_add_message(rai_mock *m, const char *address, const uint8_t *body, size_t size);
 /* -1: there is no such queue. What is delivered and not acknowledged is counted. */
@@ -165,6 +175,8 @@ enum rai_mock_stat {
     RAI_MOCK_FRAMES_DROPPED, /* of a session that had moved away */
     RAI_MOCK_CLOSED_IN_MOVE, /* sessions that were told of a link's end while they moved */
     RAI_MOCK_EXPIRED_SESSIONS,
+    RAI_MOCK_DUPLICATES,       /* messages with an id that was known */
+    RAI_MOCK_PIECES_CORRUPTED, /* of large messages, sent again with wrong contents */
     RAI_MOCK_STATS
 };
 int64_t rai_mock_stat(const rai_mock *m, enum rai_mock_stat id);

@@ -18,6 +18,11 @@ static void finish(rai_mock *m, struct rai_mock_link *l, uint32_t count, bool fo
     m->stats[found ? RAI_MOCK_REATTACHES : RAI_MOCK_REFUSED_REATTACHES]++;
 }
 
+void rai_mock_corrupt_pieces(rai_mock *m, int in_100)
+{
+    m->corrupted_pieces = in_100;
+}
+
 void rai_mock_move_begin(rai_mock *m, struct rai_mock_link *l, struct rai_reader r, bool reject)
 {
     if (reject) {
@@ -53,9 +58,23 @@ static bool begin(rai_mock *m, struct rai_mock_link *l, struct rai_mock_session 
     return true;
 }
 
+/* Of pieces that have one size all come with what the last of them holds. */
+static void corrupt_pieces(rai_mock *m, struct rai_mock_items *cache)
+{
+    for (struct rai_mock_item *item = cache->first; item != NULL; item = item->next)
+        for (const struct rai_mock_item *later = item->next; item->stream != 0 && later != NULL; later = later->next) {
+            if (later->stream != item->stream || later->size != item->size)
+                continue;
+            m->stats[RAI_MOCK_PIECES_CORRUPTED] += memcmp(item->bytes, later->bytes, item->size) != 0;
+            memcpy(item->bytes, later->bytes, item->size);
+        }
+}
+
 static void send_again(rai_mock *m, struct rai_mock_session *s, uint32_t received)
 {
     rai_mock_session_client_has(s, received);
+    if (m->corrupted_pieces > 0 && rai_mock_chance(m, m->corrupted_pieces))
+        corrupt_pieces(m, &s->cache);
     for (const struct rai_mock_item *item = s->cache.first; item != NULL; item = item->next) {
         rai_mock_put(m, s->link, item->bytes, item->size);
         bool plain = item->correlated && rai_frame_type(item->bytes) == RAI_NULL_RESPONSE;
@@ -91,7 +110,7 @@ bool rai_mock_move_step(rai_mock *m, struct rai_mock_link *l)
         if (s->moving)
             return false; /* by another link's request: one after the other */
         if (s->window < 0) {
-            rai_mock_session_end(m, s);
+            rai_mock_session_end(m, s, true);
             finish(m, l, UINT32_MAX, false);
         } else if (!begin(m, l, s)) {
             finish(m, l, UINT32_MAX, false);

@@ -41,11 +41,12 @@ void rai_mock_session_create(rai_mock *m, struct rai_mock_link *l, struct rai_re
     s->version = rai_get_i32(&r);
     rai_get_nstr(&r, user, sizeof user, NULL);
     rai_get_nstr(&r, NULL, 0, NULL); /* password */
-    rai_get_i32(&r);                 /* size of large messages */
+    s->piece = rai_get_i32(&r);
     bool xa = rai_get_bool(&r);
     s->auto_sends = rai_get_bool(&r) || xa;
     s->auto_acks = rai_get_bool(&r) || xa;
     s->window = rai_get_i32(&r);
+    s->pre_acknowledge = rai_get_bool(&r);
     const struct rai_mock_rule *rule = rai_mock_rule_of(m, user);
     int32_t code = rule != NULL ? rule->code : 0;
     if (reject != 0)
@@ -87,29 +88,55 @@ void rai_mock_session_roll_back(rai_mock *m, struct rai_mock_session *s)
         rai_mock_give_back(m, ref);
 }
 
-void rai_mock_session_end(rai_mock *m, struct rai_mock_session *s)
+void rai_mock_consumer_end(rai_mock *m, struct rai_mock_session *s, struct rai_mock_consumer *c, bool failed)
+{
+    struct rai_mock_consumer **place = &s->consumers;
+    struct rai_mock_ref *ref;
+    while ((ref = rai_mock_refs_pop(&c->delivered)) != NULL) {
+        ref->deliveries -= !failed; /* what was never looked at does not count */
+        rai_mock_give_back(m, ref);
+    }
+    rai_mock_stream_end(c);
+    while (*place != c)
+        place = &(*place)->next;
+    *place = c->next;
+    c->queue->consumers--;
+    free(c);
+}
+
+/* Temporary queues live as long as their link, which is: as any session on it. */
+static void leave_queues(rai_mock *m, const struct rai_mock_session *gone)
+{
+    struct rai_mock_session *heir = m->sessions;
+    while (heir != NULL && (heir == gone || heir->listed != gone->listed))
+        heir = heir->next;
+    for (struct rai_mock_queue *q = m->queues; q != NULL; q = q->next) {
+        if (q->owner != gone)
+            continue;
+        q->owner = heir;
+        if (heir == NULL)
+            rai_mock_queue_delete(m, q);
+    }
+}
+
+void rai_mock_session_end(rai_mock *m, struct rai_mock_session *s, bool failed)
 {
     struct rai_mock_session **place = &m->sessions;
     rai_mock_session_roll_back(m, s);
-    while (s->consumers != NULL) {
-        struct rai_mock_consumer *c = s->consumers;
-        struct rai_mock_ref *ref;
-        s->consumers = c->next;
-        while ((ref = rai_mock_refs_pop(&c->delivered)) != NULL)
-            rai_mock_give_back(m, ref);
-        c->queue->consumers--;
-        free(c);
-    }
+    while (s->consumers != NULL)
+        rai_mock_consumer_end(m, s, s->consumers, failed);
     rai_mock_clear(&s->commands);
     rai_mock_clear(&s->done);
     rai_mock_clear(&s->cache);
     rai_mock_clear(&s->late);
+    rai_mock_wants_clear(s);
+    rai_mock_pieces_clear(&s->pieces);
     while (*place != s)
         place = &(*place)->next;
     *place = s->next;
+    leave_queues(m, s);
     free(s);
-    for (s = m->sessions; s != NULL; s = s->next)
-        rai_mock_session_deliver(m, s); /* what came back */
+    rai_mock_deliver_all(m); /* what came back */
 }
 
 /* --- packets to the client --- */
@@ -152,41 +179,6 @@ void rai_mock_session_confirm(rai_mock *m, struct rai_mock_session *s)
     free(item);
 }
 
-/* --- deliveries --- */
-
-static void deliver_one(rai_mock *m, struct rai_mock_session *s, struct rai_mock_consumer *c, struct rai_mock_ref *ref)
-{
-    if (c->browse) {
-        c->seen = ref->order;
-    } else {
-        rai_mock_queue_remove(c->queue, ref);
-        rai_mock_refs_push(&c->delivered, ref);
-        ref->deliveries++;
-    }
-    struct rai_mock_item *item = rai_mock_say_delivery(s->channel, c->id, ref);
-    c->credits -= (int64_t)item->size;
-    rai_mock_session_packet(m, s, item);
-}
-
-static struct rai_mock_ref *next_for(const struct rai_mock_consumer *c)
-{
-    struct rai_mock_ref *ref = c->queue->waiting.first;
-    while (ref != NULL && c->browse && ref->order <= c->seen)
-        ref = ref->next;
-    return ref;
-}
-
-void rai_mock_session_deliver(rai_mock *m, struct rai_mock_session *s)
-{
-    if (!s->started || s->moving)
-        return;
-    for (struct rai_mock_consumer *c = s->consumers; c != NULL; c = c->next) {
-        struct rai_mock_ref *ref;
-        while ((c->credits > 0 || c->unlimited) && (ref = next_for(c)) != NULL)
-            deliver_one(m, s, c, ref);
-    }
-}
-
 /* --- commands --- */
 
 bool rai_mock_session_execute(rai_mock *m, struct rai_mock_session *s)
@@ -202,15 +194,14 @@ bool rai_mock_session_execute(rai_mock *m, struct rai_mock_session *s)
     m->together = 0;
     rai_mock_call(&call);
     struct rai_mock_item *done = call.answer != NULL ? call.answer : rai_mock_item_new(NULL, 0);
-    done->counted = !call.refused;
+    done->counted = !call.refused && !call.uncounted;
     done->closes = call.closes;
     done->weight = command->size;
     done->position = call.position;
     m->stats[RAI_MOCK_EXCEPTIONS] += call.refused;
     rai_mock_push(&s->done, done);
     rai_mock_pop(&s->commands);
-    for (struct rai_mock_session *each = m->sessions; each != NULL; each = each->next)
-        rai_mock_session_deliver(m, each);
+    rai_mock_deliver_all(m);
     return true;
 }
 
@@ -244,6 +235,6 @@ bool rai_mock_session_complete(rai_mock *m, struct rai_mock_session *s, bool at_
     rai_mock_sync(m, s->done.first->position);
     complete(m, s);
     if (closes)
-        rai_mock_session_end(m, s);
+        rai_mock_session_end(m, s, false);
     return true;
 }

@@ -2,71 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf.h"
-#include "codec/bytes.h"
-#include "codec/properties.h"
 #include "mock/inside.h"
-
-/* --- messages --- */
-
-static void read_routing_type(struct rai_mock_message *message, struct rai_reader *r)
-{
-    static const char key[] = "_AMQ_ROUTING_TYPE";
-    const uint8_t *entries;
-    size_t size;
-    int32_t count;
-    struct rai_property p;
-    if (!rai_get_properties(r, &entries, &size, &count))
-        return;
-    struct rai_reader properties = { entries, entries + size, false };
-    while (count-- > 0 && rai_property_next(&properties, &p)) {
-        char name[3 * sizeof key];
-        if (p.key.size != 2 * strlen(key) || p.tag != RAI_TAG_BYTE)
-            continue;
-        size_t n = rai_utf16le_to_utf8(p.key.data, p.key.size, name);
-        if (n == strlen(key) && memcmp(name, key, n) == 0)
-            message->routing_type = p.value[0];
-    }
-}
-
-struct rai_mock_message *rai_mock_message_new(rai_mock *m, const uint8_t *blob, size_t size)
-{
-    struct rai_mock_message *message = rai_mock_take(sizeof *message + size);
-    memcpy(message->blob, blob, size);
-    struct rai_reader r = { message->blob, message->blob + size, false };
-    int32_t end = rai_get_i32(&r);
-    if (end < RAI_FRAME_HEADER)
-        rai_spoil(&r);
-    message->refs = 1;
-    message->routing_type = -1;
-    message->blob_size = size;
-    message->body_size = r.bad ? 0 : (size_t)(end - RAI_FRAME_HEADER);
-    message->body = rai_get_raw(&r, message->body_size);
-    size_t headers = r.bad ? 0 : 4 + message->body_size;
-    rai_get_i64(&r);
-    rai_mock_read_nname(&r, message->address);
-    if (rai_get_bool(&r))
-        rai_get_raw(&r, 16);
-    rai_get_u8(&r); /* type */
-    message->durable = rai_get_bool(&r);
-    rai_get_i64(&r); /* expiration */
-    rai_get_i64(&r); /* timestamp */
-    message->priority = (int8_t)rai_get_u8(&r);
-    read_routing_type(message, &r);
-    if (r.bad) {
-        free(message);
-        return NULL;
-    }
-    message->id = ++m->last_id;
-    rai_store64(message->blob + headers, message->id);
-    return message;
-}
-
-void rai_mock_message_drop(struct rai_mock_message *message)
-{
-    if (--message->refs == 0)
-        free(message);
-}
 
 static void tell(const rai_mock *m, enum rai_mock_news what, const struct rai_mock_message *message)
 {
@@ -145,6 +81,7 @@ void rai_mock_queue_remove(struct rai_mock_queue *q, struct rai_mock_ref *ref)
 
 static void free_ref(struct rai_mock_ref *ref)
 {
+    ref->queue->bytes -= (int64_t)ref->message->blob_size;
     rai_mock_message_drop(ref->message);
     free(ref);
 }
@@ -213,7 +150,7 @@ void rai_mock_journal_tick(rai_mock *m)
 }
 
 /* What was not on disk: a journal ends somewhere, and nothing behind that is left. */
-static void lose_records(rai_mock *m)
+static uint64_t lose_records(rai_mock *m)
 {
     uint64_t kept = m->synced + rai_mock_random(m, (uint32_t)(m->written - m->synced) + 1);
     while (m->last_record != NULL && m->last_record->position > kept) {
@@ -233,6 +170,7 @@ static void lose_records(rai_mock *m)
     }
     rai_mock_sync(m, UINT64_MAX);
     m->synced = m->written;
+    return kept;
 }
 
 static void lose_queue(rai_mock *m, struct rai_mock_queue *q, bool all)
@@ -250,7 +188,8 @@ static void lose_queue(rai_mock *m, struct rai_mock_queue *q, bool all)
 
 void rai_mock_storage_restart(rai_mock *m, bool keep_journal)
 {
-    lose_records(m);
+    uint64_t kept = lose_records(m);
+    rai_mock_addresses_restart(m, keep_journal, kept);
     for (struct rai_mock_queue *q = m->queues; q != NULL; q = q->next) {
         lose_queue(m, q, !keep_journal);
         q->dead = q->dead || !keep_journal || !q->durable;
@@ -279,9 +218,28 @@ struct rai_mock_queue *rai_mock_queue_make(rai_mock *m, const char *name, const 
     return q;
 }
 
+static struct rai_mock_consumer *consumer_of(const struct rai_mock_session *s, const struct rai_mock_queue *q)
+{
+    struct rai_mock_consumer *c = s->consumers;
+    while (c != NULL && c->queue != q)
+        c = c->next;
+    return c;
+}
+
+static void close_consumers(rai_mock *m, const struct rai_mock_queue *q)
+{
+    struct rai_mock_consumer *c;
+    for (struct rai_mock_session *s = m->sessions; s != NULL; s = s->next)
+        while ((c = consumer_of(s, q)) != NULL) {
+            rai_mock_session_packet(m, s, rai_mock_say_consumer_gone(s->channel, c->id));
+            rai_mock_consumer_end(m, s, c, true);
+        }
+}
+
 void rai_mock_queue_delete(rai_mock *m, struct rai_mock_queue *q)
 {
     struct rai_mock_record *next;
+    close_consumers(m, q);
     for (struct rai_mock_record *r = m->journal; r != NULL; r = next) {
         next = r->next;
         if (r->ref->queue == q && !r->consumed)
@@ -289,14 +247,23 @@ void rai_mock_queue_delete(rai_mock *m, struct rai_mock_queue *q)
     }
     lose_queue(m, q, true);
     q->dead = true;
+    q->owner = NULL;
+}
+
+void rai_mock_delete_queue(rai_mock *m, const char *queue)
+{
+    struct rai_mock_queue *q = rai_mock_queue_find(m, queue);
+    if (q != NULL)
+        rai_mock_queue_delete(m, q);
 }
 
 bool rai_mock_address_exists(const rai_mock *m, const char *address)
 {
+    const struct rai_mock_address *a = rai_mock_address_find(m, address);
     const struct rai_mock_queue *q = m->queues;
     while (q != NULL && (q->dead || strcmp(q->address, address) != 0))
         q = q->next;
-    return q != NULL;
+    return q != NULL || (a != NULL && a->exists);
 }
 
 const struct rai_mock_rule *rai_mock_rule_of(const rai_mock *m, const char *name)
@@ -312,6 +279,7 @@ static uint64_t store_in(rai_mock *m, struct rai_mock_queue *q, struct rai_mock_
     struct rai_mock_ref *ref = rai_mock_take(sizeof *ref);
     *ref = (struct rai_mock_ref){ .queue = q, .message = message, .order = ++m->last_order };
     message->refs++;
+    q->bytes += (int64_t)message->blob_size;
     enqueue(q, ref);
     tell(m, RAI_MOCK_STORED, message);
     return q->durable && message->durable ? record(m, ref, false) : 0;
@@ -320,7 +288,7 @@ static uint64_t store_in(rai_mock *m, struct rai_mock_queue *q, struct rai_mock_
 static bool takes(const struct rai_mock_queue *q, const struct rai_mock_message *message)
 {
     bool fits = message->routing_type < 0 || message->routing_type == q->routing_type;
-    return !q->dead && fits && strcmp(q->address, message->address) == 0;
+    return !q->dead && fits && strcmp(q->address, message->address) == 0 && rai_mock_filter_takes(q->filter, message);
 }
 
 /* Every multicast queue, and of the anycast ones that with the fewest messages. */
@@ -338,6 +306,7 @@ uint64_t rai_mock_store(rai_mock *m, struct rai_mock_message *message)
     }
     if (any != NULL && (p = store_in(m, any, message)) > 0)
         position = p;
+    rai_mock_id_keep(m, message, position);
     return position;
 }
 
@@ -351,8 +320,25 @@ uint64_t rai_mock_consume(rai_mock *m, struct rai_mock_ref *ref)
     return 0;
 }
 
+void rai_mock_expire(rai_mock *m, struct rai_mock_ref *ref)
+{
+    struct rai_mock_added added[] = {
+        { .key = "_AMQ_ORIG_ADDRESS", .text = ref->message->address },
+        { .key = "_AMQ_ORIG_QUEUE", .text = ref->queue->name },
+        { .key = "_AMQ_ACTUAL_EXPIRY", .number = m->config.epoch_ms + m->now / 1000 },
+    };
+    struct rai_mock_change change = { m->config.expiry_address, added, sizeof added / sizeof *added };
+    if (change.address != NULL) {
+        struct rai_mock_message *copy = rai_mock_message_changed(m, ref->message, &change);
+        rai_mock_store(m, copy);
+        rai_mock_message_drop(copy);
+    }
+    rai_mock_consume(m, ref);
+}
+
 void rai_mock_storage_free(rai_mock *m)
 {
+    rai_mock_addresses_free(m);
     rai_mock_sync(m, UINT64_MAX);
     while (m->queues != NULL) {
         struct rai_mock_queue *q = m->queues;

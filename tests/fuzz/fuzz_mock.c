@@ -17,7 +17,7 @@ struct scene {
     int64_t now;
     uint32_t links[LINKS];
     bool torn[LINKS]; /* a part of a frame was taken */
-    bool garbage;     /* may come on command */
+    bool broken;      /* garbage or parts of frames may come on command */
 };
 
 /* What was said is taken; while only whole frames were, it begins with one, and nothing else ever comes. */
@@ -27,7 +27,7 @@ static void listen(struct scene *x, int which, size_t most)
     struct rai_frame frame;
     const uint8_t *bytes = rai_mock_output(x->m, x->links[which], &size);
     int rc = 1;
-    x->torn[which] |= x->garbage || rai_mock_cut_of(x->m, x->links[which]) != 0;
+    x->torn[which] |= x->broken || rai_mock_cut_of(x->m, x->links[which]) != 0;
     while (at < size && !x->torn[which] && (rc = rai_frame_next(bytes + at, size - at, &frame, &need)) == 1)
         at += frame.size;
     FUZZ_CHECK(rc >= 0);
@@ -59,17 +59,30 @@ static void put_request(struct rai_writer *w, size_t size, uint8_t what, int64_t
     static const char *const names[] = { "q", "a", "nowhere", "" };
     const char *name = names[n % 4];
     struct rai_create_session session = { .name = name, .channel = channel, .version = 136, .window = n };
-    struct rai_create_consumer consumer = { .id = n % 8, .queue = name, .browse = n & 64, .respond = true };
+    static const char *const filters[] = { NULL, "AMQPriority > 3 AND x IS NULL", "NOT (x = 'y')", "x >" };
+    struct rai_create_consumer consumer = {
+        .id = n % 8, .queue = name, .filter = filters[n / 8 % 4], .browse = n & 64, .respond = true
+    };
+    struct rai_send_piece piece = { .data = "piece", .size = n % 6, .last = n & 8, .body_size = n & 16 ? n : -1 };
     struct rai_create_queue queue = { .address = names[n / 4 % 4],
                                       .queue = name,
                                       .respond = true,
                                       .durable = n & 64,
+                                      .temporary = n & 32,
+                                      .filter = filters[n / 16 % 4],
                                       .routing_type = n % 3 - 1,
                                       .max_consumers = -1 };
     struct rai_send send = { .address = name, .respond = n & 64, .correlation = n, .routing_type = n % 3 - 1 };
     ra_message m = { .refs = 1, .body = (const uint8_t *)"body", .body_size = 4, .durable = n & 128 };
+    static const uint8_t id[] = "\0\0\0\x18_\0A\0M\0Q\0_\0D\0U\0P\0L\0_\0I\0D\0\x04\0\0\0\1x";
     session.auto_commit_sends = session.auto_commit_acks = n & 64;
-    switch (what % 20) {
+    session.pre_acknowledge = n & 32;
+    session.min_large_message_size = n % 4;
+    m.expiration = n & 4 ? 2000 : 0;
+    m.properties = n & 2 ? id : NULL;
+    m.properties_size = n & 2 ? sizeof id - 1 : 0;
+    m.property_count = n & 2 ? 1 : 0;
+    switch (what % 24) {
     case 0:
         rai_put_ping(w, size, n * 1000);
         break;
@@ -125,6 +138,16 @@ static void put_request(struct rai_writer *w, size_t size, uint8_t what, int64_t
     case 18:
         rai_put_packets_confirmed(w, size, channel, (int8_t)n);
         break;
+    case 19:
+        rai_put_send_large(w, size, channel, &m, &send);
+        break;
+    case 20:
+    case 21:
+        rai_put_send_piece(w, size, channel, 136, &piece, &send);
+        break;
+    case 22:
+        rai_put_expired(w, size, channel, n % 8, n / 8);
+        break;
     default:
         rai_put_simple(w, size, n & 1 ? RAI_SESS_START : n & 2 ? RAI_SESS_STOP : RAI_SESS_CLOSE, channel);
     }
@@ -156,13 +179,13 @@ static void add_fault(struct scene *x)
                                 .chance = n & 8 ? 500 : 0,
                                 .code = n,
                                 .delay_us = delays[n / 16 % 4] };
-    x->garbage |= rai_mock_fault_add(x->m, &f) != 0 && f.action == RAI_MOCK_GARBAGE;
+    x->broken |= rai_mock_fault_add(x->m, &f) != 0 && (f.action == RAI_MOCK_GARBAGE || f.place == RAI_MOCK_INSIDE);
 }
 
 static void fault(struct scene *x, uint32_t link)
 {
     uint8_t what = fuzz_byte(&x->in), n = fuzz_byte(&x->in);
-    switch (what % 12) {
+    switch (what % 16) {
     case 6:
         add_fault(x);
         break;
@@ -180,6 +203,18 @@ static void fault(struct scene *x, uint32_t link)
         break;
     case 11:
         rai_mock_unreachable(x->m, n & 1);
+        break;
+    case 12:
+        rai_mock_limit(x->m, n & 1 ? "q" : "a", n / 2 % 4, n & 8 ? n : -1);
+        break;
+    case 13:
+        rai_mock_set_id_cache(x->m, n % 4);
+        break;
+    case 14:
+        rai_mock_corrupt_pieces(x->m, n % 101);
+        break;
+    case 15:
+        rai_mock_delete_queue(x->m, n & 1 ? "q" : "a");
         break;
     case 0:
         rai_mock_restart(x->m, n & 1);
@@ -251,6 +286,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
                                       .version = 129 + bits % 8,
                                       .node_id = "node",
                                       .sync_us = 20000,
+                                      .expiry_address = bits & 32 ? "a" : NULL,
                                       .lost_answers = bits & 8 ? 30 : 0,
                                       .doubled_answers = bits & 16 ? 30 : 0 };
     x.m = rai_mock_new(&config);

@@ -326,6 +326,7 @@ Test(mock_faults, what_does_not_go_together_is_refused)
         { .action = RAI_MOCK_GARBAGE, .place = RAI_MOCK_AFTER + 1 },
         { .action = RAI_MOCK_GARBAGE, .place = RAI_MOCK_AFTER, .from_client = true },
         { .action = RAI_MOCK_POSTPONE, .from_client = true },
+        { .action = RAI_MOCK_DISCONNECT, .place = RAI_MOCK_INSIDE },
         { .action = RAI_MOCK_REJECT },
         { .action = RAI_MOCK_HOLD, .delay_us = -1 },
         { .action = RAI_MOCK_HOLD, .delay_us = INT64_MAX },
