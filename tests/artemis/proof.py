@@ -79,6 +79,11 @@ class Proof:
             self.note(f"Violated: {text}")
         return good
 
+    def check_worth(self, key, r):
+        """A series in which the first link's count was always right, or every session needed a barrier, shows nothing."""
+        self.check(r["count_advanced"] > 0 and r["barriers_skipped"] > 0,
+                   f"{key}: n2 > n1 {r['count_advanced']} times, {r['barriers_skipped']} barriers skipped: proves nothing")
+
     def row(self, *cells):
         assert len(cells) == len(self.result["columns"]), (cells, self.result["columns"])
         self.result["rows"].append(list(cells))

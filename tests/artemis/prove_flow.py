@@ -28,6 +28,11 @@ def judged(broker, queue, prefix, lanes):
     return {"left": left, "confirmed": confirmed, "rejected": rejected, "strange": strange}
 
 
+def least_cuts(proof, cut, lanes):
+    """So many that the count of the first link is wrong in one of them at least: one lane rarely has that in long pieces."""
+    return proof.pick(6, 400 if cut == CUTS[2][0] and lanes == 1 else 20)
+
+
 def ours(proof, broker, ack, cut, arguments, lanes, threads):
     key = f"{ack}-{cut}-{lanes}".replace(" ", "").replace(",", "")
 
@@ -36,7 +41,7 @@ def ours(proof, broker, ack, cut, arguments, lanes, threads):
             queue = f"flow.{key}"
             result = run(proof.program("prove_flow"), 600, "--broker", broker.port, "--queue", queue, "--out",
                          f"{scratch}/o", "--ack", ack, "--lanes", lanes, "--threads", threads, "--body-min", 100,
-                         "--body-max", 100, "--messages", proof.pick(8000, 50000), "--cuts", proof.pick(6, 20), *arguments)
+                         "--body-max", 100, "--messages", proof.pick(8000, 50000), "--cuts", least_cuts(proof, cut, lanes), *arguments)
             if "sent" in result:
                 result["judged"] = judged(broker, queue, f"{scratch}/o", lanes)
             return result
@@ -57,6 +62,8 @@ def ours(proof, broker, ack, cut, arguments, lanes, threads):
     proof.check(j["left"] == 0, f"{key}: {j['left']} messages left over although acknowledged")
     proof.check(j["strange"] == 0 or r["numbering_repairs"] > 0, f"{key}: outcomes {j}")
     proof.check(r["doubled_outcomes"] == 0 and r["settled"] == r["sent"], f"{key}: outcomes {r}")
+    if not proof.small: # else over all series together
+        proof.check_worth(key, r)
     return r
 
 
@@ -98,8 +105,7 @@ def main():
         if not proof.small:
             reference(proof, broker, "rst", ["--every", "100..500", "--how", "rst", "--seed", "3"])
             reference(proof, broker, "after up to 20,000 bytes", ["--bytes", "1..20000", "--how", "rst", "--seed", "3"])
-    for name, total in totals.items():
-        proof.check(total > 0, f"{name} is 0 over all: this proves nothing")
+    proof.check_worth("all together", totals)
     proof.note("One send in fifty goes where the user may not send and has to be rejected; the judge has to find every "
                "queue empty at the end. Messages are 100 bytes, durable; time-based cuts come every 100 to 500 ms.")
     sys.exit(proof.finish())

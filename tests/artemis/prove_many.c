@@ -270,8 +270,10 @@ static void load(struct many *m)
     }
     relay_delay(m->s.relay, (unsigned)m->s.options.delay_ms);
     send_some(m, 1, SENDS / 2);
-    pump_for(m, (int64_t)m->s.options.delay_ms * 2000); /* this half reaches the broker, the other one does not */
-    send_some(m, SENDS / 2 + 1, SENDS);
+    pump_for(m, (int64_t)m->s.options.delay_ms * 2000); /* these reach the broker, .. */
+    send_some(m, SENDS / 2 + 1, SENDS - 2);
+    pump_for(m, (int64_t)m->s.options.delay_ms * 1000); /* .. these are being stored when the link is cut, .. */
+    send_some(m, SENDS - 1, SENDS); /* .. and these do not arrive */
 }
 
 static bool all_back(const struct many *m)

@@ -60,21 +60,22 @@ def one(proof, broker, connections, sessions, totals):
     proof.check(r["held_ms"] >= HOLD_MS, f"{key}: the held-up one was back after {r['held_ms']} ms: not held up")
     proof.check(r["others_ms"] < HOLD_MS and r["others_ms"] < 20000,
                 f"{key}: the others were back only after {r['others_ms']} ms: held up by the one, or near the TTL")
+    if not proof.small:
+        proof.check_worth(key, r)
 
 
 def main():
     proof = Proof("many", "Many sessions cut at once", COLUMNS)
     totals = {"count_advanced": 0, "barriers_skipped": 0}
-    with Broker("--big", "--slow-disk", "500") as broker:
+    with Broker("--big", "--slow-disk", str(proof.pick(500, 2000))) as broker:
         one(proof, broker, 1, proof.pick(200, 1000), totals)
     # Each REATTACH holds a thread of the broker's pool (30 by default) until the session's own executor, which runs in the
     # same pool, has answered: more connections than threads, all coming back in one moment, stop the broker for good.
     with Broker("--big", "--slow-disk", "500", "--setting", "thread-pool-max-size=500") as broker:
         one(proof, broker, proof.pick(40, 200), proof.pick(2, 5), totals)
-    for name, total in totals.items():
-        proof.check(total > 0, f"{name} is 0 over all: this proves nothing")
+    proof.check_worth("all together", totals)
     proof.note("Every tenth session is transacted and has an acknowledgement pending, one in a hundred has nothing logged; the "
-               "disk takes up to 500 ms for a sync; the barrier of one session is held back for 5 s after each re-attachment; the TTL is 60 s. Times are from the "
+               "disk takes up to 2,000 ms for a sync (500 with many connections); the barrier of one session is held back for 5 s after each re-attachment; the TTL is 60 s. Times are from the "
                "first cut to the (last) re-attachment of the slowest session. With many connections the "
                "broker has thread-pool-max-size=500: with the default of 30 it stops for good when more than 30 connections ask for "
                "sessions in the same moment (its threads wait for its threads), whoever the client is.")
