@@ -118,6 +118,13 @@ static const struct option table[] = {
     { "routeCheck", &route_check, FIELD(route_check), WORDS("verify, create or none"), "verify", NONE,
       "What to do about an address that no queue is bound to, where messages would vanish: verify refuses the "
       "producer, create makes the queue, none sends. Anonymous producers are not checked." },
+    { "duplicateDetection", &boolean, FIELD(duplicate_detection), TRUTH, "false", NONE,
+      "Whether each send (not in transactions) carries a duplicate id, _AMQ_DUPL_ID, unless the message has one: a send "
+      "whose outcome is unknown after its session was recreated is then sent again, and arrives once." },
+    { "duplicateDetectionLimit", &integer32, FIELD(duplicate_detection_limit), BETWEEN(1, 2147483647), "10000", NONE,
+      "Sends of the connection that may wait for their outcome with duplicateDetection; then senders wait. The broker "
+      "remembers so many ids for each address (its id-cache-size, 20000), whoever sends there: all clients of an address "
+      "together have to stay within that." },
     { "drive", &drive, FIELD(manual_drive), WORDS("thread or manual"), "thread", NONE,
       "thread: a background thread keeps the connection alive; manual: the program does, with "
       "ra_connection_process()." },
@@ -142,7 +149,7 @@ static const char *const unsupported[] = {
     "cacheDestinations", "cacheLargeMessagesClient", "clusterConnection", "compressLargeMessage", "compressionLevel",
     "consumerMaxRate", "crlPath", "deserializationAllowList",
     "deserializationBlackList", "deserializationDenyList", "deserializationWhiteList",
-    "discoveryInitialWaitTimeout", "dupsOKBatchSize", "duplicateDetection", "enable1xPrefixes",
+    "discoveryInitialWaitTimeout", "dupsOKBatchSize", "enable1xPrefixes",
     "enableSharedClientID", "enabledCipherSuites", "enabledProtocols",
     "failoverOnInitialConnection", "flowControlThreadPoolMaxSize", "forceSSLParameters", "groupID",
     "handshake-timeout", "host", "httpClientIdleScanPeriod", "httpClientIdleTime", "httpEnabled",

@@ -86,8 +86,10 @@ struct rai_send {
     int32_t producer;
     int routing_type; /* _AMQ_ROUTING_TYPE to add when the message has none: 0, 1; -1: add nothing */
     size_t piece;     /* of a message that goes in pieces: bytes of body in each of them */
+    const uint8_t *added; /* one more property, in wire form; NULL: none */
+    size_t added_size;
 };
-/* SESS_SEND, whole frame; the blob size above includes the added routing type when given the same send */
+/* SESS_SEND, whole frame; the blob size below includes the added properties when given the same send */
 void rai_put_send(struct rai_writer *w, size_t size, int64_t channel, int32_t version, const ra_message *m,
                   const struct rai_send *send);
 size_t rai_send_blob_size(const ra_message *m, const struct rai_send *send);

@@ -36,9 +36,10 @@ static int added_routing_type(const ra_message *m, const struct rai_send *send)
     return wanted && !has_routing_type(m) ? send->routing_type : -1;
 }
 
-static size_t blob_size(const ra_message *m, const char *address, int routing_type)
+/* added: bytes of properties that the message itself does not have */
+static size_t blob_size(const ra_message *m, const char *address, size_t added)
 {
-    size_t properties = m->properties_size + (routing_type >= 0 ? ROUTING_ENTRY_SIZE : 0);
+    size_t properties = m->properties_size + added;
     size_t size = 4 + m->body_size; /* end of body, body */
 
     size += 8 + 1 + (address == NULL ? 0 : 4 + 2 * rai_utf8_units(address, strlen(address)));
@@ -49,17 +50,22 @@ static size_t blob_size(const ra_message *m, const char *address, int routing_ty
 
 size_t rai_message_blob_size(const ra_message *m, const char *address)
 {
-    return blob_size(m, address, -1);
+    return blob_size(m, address, 0);
+}
+
+static size_t send_blob_size(const ra_message *m, const struct rai_send *send, int routing_type)
+{
+    return blob_size(m, send->address, send->added_size + (routing_type >= 0 ? ROUTING_ENTRY_SIZE : 0));
 }
 
 size_t rai_send_blob_size(const ra_message *m, const struct rai_send *send)
 {
-    return blob_size(m, send->address, added_routing_type(m, send));
+    return send_blob_size(m, send, added_routing_type(m, send));
 }
 
-static void put_properties(struct rai_writer *w, const ra_message *m, int routing_type)
+static void put_properties(struct rai_writer *w, const ra_message *m, const struct rai_send *send, int routing_type)
 {
-    int32_t count = m->property_count + (routing_type >= 0 ? 1 : 0);
+    int32_t count = m->property_count + (routing_type >= 0 ? 1 : 0) + (send->added_size > 0 ? 1 : 0);
 
     rai_put_u8(w, count > 0);
     if (count == 0) {
@@ -71,12 +77,13 @@ static void put_properties(struct rai_writer *w, const ra_message *m, int routin
         rai_put_raw(w, routing_entry, sizeof routing_entry);
         rai_put_u8(w, (uint8_t)routing_type);
     }
+    rai_put_raw(w, send->added, send->added_size);
 }
 
-static void put_headers(struct rai_writer *w, const ra_message *m, const char *address, int routing_type)
+static void put_headers(struct rai_writer *w, const ra_message *m, const struct rai_send *send, int routing_type)
 {
     rai_put_i64(w, 0); /* the broker gives the id */
-    rai_put_text_nsstr(w, address);
+    rai_put_text_nsstr(w, send->address);
     rai_put_u8(w, m->has_user_id);
     if (m->has_user_id) {
         rai_put_raw(w, m->user_id, sizeof m->user_id);
@@ -86,7 +93,7 @@ static void put_headers(struct rai_writer *w, const ra_message *m, const char *a
     rai_put_i64(w, m->expiration);
     rai_put_i64(w, m->timestamp);
     rai_put_u8(w, (uint8_t)m->priority);
-    put_properties(w, m, routing_type);
+    put_properties(w, m, send, routing_type);
 }
 
 static size_t tail_size(int32_t version)
@@ -111,7 +118,7 @@ void rai_put_send(struct rai_writer *w, size_t size, int64_t channel, int32_t ve
     int routing_type = added_routing_type(m, send);
 
     if (w->at == NULL) {
-        w->size += RAI_FRAME_HEADER + blob_size(m, send->address, routing_type) + tail_size(version);
+        w->size += RAI_FRAME_HEADER + send_blob_size(m, send, routing_type) + tail_size(version);
         return;
     }
     struct rai_send_tail tail = { send->respond, send->correlation, send->producer };
@@ -119,7 +126,7 @@ void rai_put_send(struct rai_writer *w, size_t size, int64_t channel, int32_t ve
     rai_put_header(w, RAI_SESS_SEND, channel, size);
     rai_put_i32(w, (int32_t)(uint32_t)(RAI_FRAME_HEADER + m->body_size));
     rai_put_raw(w, m->body, m->body_size);
-    put_headers(w, m, send->address, routing_type);
+    put_headers(w, m, send, routing_type);
     put_tail(w, version, &tail);
 }
 
@@ -129,7 +136,7 @@ void rai_put_send_large(struct rai_writer *w, size_t size, int64_t channel, cons
                         const struct rai_send *send)
 {
     rai_put_header(w, RAI_SESS_SEND_LARGE, channel, size);
-    put_headers(w, m, send->address, added_routing_type(m, send));
+    put_headers(w, m, send, added_routing_type(m, send));
 }
 
 void rai_put_send_piece(struct rai_writer *w, size_t size, int64_t channel, int32_t version,

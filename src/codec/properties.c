@@ -140,7 +140,7 @@ bool rai_message_long(const ra_message *m, const char *key, int64_t *value_out)
     return true;
 }
 
-static void put_entry(struct rai_writer *w, const char *key, const struct rai_value *value)
+void rai_put_property(struct rai_writer *w, const char *key, const struct rai_value *value)
 {
     rai_put_sstr(w, key, strlen(key));
     rai_put_u8(w, (uint8_t)value->tag);
@@ -183,7 +183,7 @@ static void put_new(uint8_t *at, const struct splice *s)
     struct rai_writer w = { at, 0 };
 
     if (s->key != NULL) {
-        put_entry(&w, s->key, s->value);
+        rai_put_property(&w, s->key, s->value);
     }
 }
 
@@ -245,7 +245,7 @@ int rai_message_set_property(ra_message *m, const char *key, const struct rai_va
         return RA_E_ARGUMENT;
     }
     struct rai_writer count = { NULL, 0 };
-    put_entry(&count, key, value);
+    rai_put_property(&count, key, value);
 
     struct splice s = { .offset = m->properties_size, .new_size = count.size, .key = key, .value = value };
     struct rai_property old;

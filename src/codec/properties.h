@@ -49,6 +49,8 @@ bool rai_property_next(struct rai_reader *r, struct rai_property *out);
 struct rai_reader rai_message_properties(const ra_message *m);
 /* key is UTF-8, terminated */
 bool rai_message_find(const ra_message *m, const char *key, struct rai_property *out);
+/* One entry, as it stands on the wire. */
+void rai_put_property(struct rai_writer *w, const char *key, const struct rai_value *value);
 /* Replaces the entry of that key where it stands, or appends. 0, RA_E_NO_MEMORY, or RA_E_ARGUMENT when it gets too big;
  * a failure changes nothing. Strings made from properties before (rai_message_string) end here. */
 int rai_message_set_property(ra_message *m, const char *key, const struct rai_value *value);

@@ -35,6 +35,8 @@ void rai_entry_end(rai_session *s, struct rai_pending *entry, int outcome, const
     if (entry->ended)
         return;
     entry->ended = true;
+    if (entry->type == RAI_SESS_SEND)
+        rai_stamped_end(s, 1);
     if (entry->doomed && outcome == RA_OUTCOME_CONFIRMED) {
         rai_fault_set(&why, RA_E_ROLLED_BACK, "the broker refused a send of the transaction, so it was rolled back");
         outcome = RA_OUTCOME_REJECTED;
@@ -155,6 +157,12 @@ static bool is_forget(const rai_session *s, const uint8_t *frame, size_t size)
     return rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
 }
 
+static void forget_over(rai_session *s)
+{
+    s->forgets--;
+    rai_stamped_end(s, 1);
+}
+
 /* The broker answers in order, so an answer proves that everything before it was processed, also what asked for none. */
 static void answered_up_to(rai_session *s, uint64_t end)
 {
@@ -168,7 +176,7 @@ static void answered_up_to(rai_session *s, uint64_t end)
         size_t size;
         const uint8_t *frame = rai_log_frame(&s->log, at, &size);
         if (!rai_log_is_hole(&s->log, at) && is_forget(s, frame, size))
-            s->forgets--;
+            forget_over(s);
         at += size;
     }
 }
@@ -292,7 +300,7 @@ static void frame_processed(void *ctx, const uint8_t *frame, size_t size)
 {
     rai_session *s = ctx;
     if (s->log.confirmed >= s->answered_end && is_forget(s, frame, size)) /* else it was settled by an answer */
-        s->forgets--;
+        forget_over(s);
 }
 
 static void miscounted(rai_session *s)

@@ -57,6 +57,8 @@ struct rai_config {
     int32_t ack_batch_size;
     bool block_on_durable_send, block_on_non_durable_send, block_on_acknowledge;
     enum rai_route_check route_check;
+    bool duplicate_detection;
+    int32_t duplicate_detection_limit; /* sends of the connection without an outcome, when it is on */
     bool manual_drive;
     bool log_events;
 };

@@ -39,7 +39,9 @@ enum {
     RAI_NODES_MAX = 64,               /* of a cluster, known at a time */
     RAI_REDIRECTS_MAX = 16,           /* followed in a row without a session */
     RAI_ANCHOR_WINDOW = 1024,         /* any positive one */
-    RAI_PART_US = 1000000             /* to leave in good order; then the broker's TTL does the rest */
+    RAI_PART_US = 1000000,            /* to leave in good order; then the broker's TTL does the rest */
+    RAI_STAMP_ROOM = 64,              /* of a duplicate id as a property */
+    RAI_TRANSACTION_ID_MAX = 1024
 };
 
 /* --- operations --- */
@@ -178,6 +180,7 @@ struct rai_large {
     struct rai_credit *credit;
     uint64_t start;         /* log offset of its headers */
     bool moved;             /* a recreation took its pieces along */
+    bool named;             /* its headers carry the transaction's id, which is used up when it is complete */
     struct rai_fault fault; /* it cannot be completed */
     int64_t size;           /* of the body so far */
     size_t filled;
@@ -202,6 +205,8 @@ struct rai_session {
     bool doomed;        /* the broker refused some of it, so it will refuse the commit */
     bool commits_proven; /* the last commit was good */
     bool rollback_only;
+    uint8_t *transaction_id; /* duplicate id for the next message, as a property; NULL: none */
+    size_t transaction_id_size;
     int rollbacks;      /* under way: START waits for them */
     bool fresh;         /* never opened so far */
     uint64_t close_end; /* log offset behind SESS_CLOSE */
@@ -387,6 +392,12 @@ struct rai_engine {
     uint64_t outcome_head, outcome_tail;
     uint64_t tagged; /* sends of all sessions that will need an outcome */
     bool outcomes_full;
+
+    uint8_t stamp[RAI_STAMP_ROOM]; /* the last duplicate id, as a property */
+    size_t stamp_size;             /* 0: none was needed so far */
+    uint64_t stamps;
+    int64_t stamped; /* sends with one that have no outcome yet */
+    bool stamps_full;
 
     rai_consumer *ready_consumers, *last_ready_consumer;
     rai_session *ready_writers;
@@ -575,6 +586,13 @@ bool rai_large_is_interrupted(const rai_producer *p);
 void rai_large_forget(rai_session *s, const rai_producer *p);
 /* The message's last frame is not to be written: nor is what can be spared of the others. */
 void rai_large_cancelled(rai_session *s, uint64_t last);
+/* --- duplicate.c --- */
+bool rai_session_stamps(const rai_session *s); /* what it sends can be sent again */
+/* The property that a send is given, in wire form; returns its size, 0: none. */
+size_t rai_duplicate_id(rai_session *s, const ra_message *m, const uint8_t **entry);
+void rai_stamped(rai_session *s); /* one more is without an outcome */
+void rai_stamped_end(rai_session *s, int64_t sends);
+void rai_session_forget_transaction_id(rai_session *s);
 
 /* --- producer.c --- */
 void rai_producer_credits(rai_session *s, const struct rai_frame *f);

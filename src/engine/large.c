@@ -145,6 +145,7 @@ int rai_producer_start_large(rai_producer *p, const char *address, const ra_mess
     if (s->large != NULL)
         return rai_fault_set(fault, RA_E_STATE, "a large message is being written on this session: finish it first");
     struct rai_send send = rai_send_of(p, address, RAI_SEND_FORGET);
+    send.added_size = rai_duplicate_id(s, m, &send.added);
     size_t cost = rai_send_blob_size(m, &send);
     if (m->body_size > 0)
         return rai_fault_set(fault, RA_E_ARGUMENT, "the body of a message that is written in pieces has to be empty");
@@ -166,6 +167,7 @@ int rai_producer_start_large(rai_producer *p, const char *address, const ra_mess
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     }
     *l = (struct rai_large){.producer = p, .credit = credit, .start = s->log.end - d.size};
+    l->named = send.added != NULL && s->transacted;
     s->large = l;
     return RA_OK;
 }
@@ -265,7 +267,9 @@ int rai_producer_finish_large(rai_producer *p, enum rai_send_mode mode, int64_t 
     rc = rai_send_commit(p, &d, &send, l->credit, mode, 0, op_out, fault);
     if (rc < 0)
         rai_send_give_back(s, l->credit, cost);
-    else
+    if (rc == RA_OK && l->named)
+        rai_session_forget_transaction_id(s);
+    if (rc == RA_OK)
         end(s);
     return rc;
 }

@@ -417,6 +417,8 @@ bool rai_producer_has_room(const rai_producer *p)
         return true;
     if (p->wanted_credit != NULL && !credits_cover(s, p->wanted_credit, p->wanted))
         return false;
+    if (s->e->stamps_full && rai_session_stamps(s))
+        return false;
     return log_has_room(s, p->wanted) && !(p->wanted_outcome && s->e->outcomes_full);
 }
 
@@ -465,6 +467,7 @@ static void count_send(rai_session *s, enum rai_send_mode mode)
 {
     rai_count(s->e, RA_STAT_SENT, 1);
     s->work = s->work || s->transacted;
+    rai_stamped(s);
     if (mode == RAI_SEND_FORGET) {
         s->forgets++;
     } else if (mode == RAI_SEND_TAGGED) {
@@ -501,6 +504,8 @@ struct rai_send rai_send_of(const rai_producer *p, const char *address, enum rai
 int rai_send_admit(rai_producer *p, struct rai_credit *credit, size_t cost, bool tagged, struct rai_fault *fault)
 {
     rai_session *s = p->s;
+    if (s->e->stamps_full && rai_session_stamps(s))
+        return refuse(p, NULL, cost, tagged, "duplicateDetectionLimit sends wait for the broker already", fault);
     if (tagged && s->e->outcomes_full)
         return refuse(p, NULL, cost, true, "too many outcomes of sends have not been read", fault);
     if (!log_has_room(s, cost) && !make_room(s))
@@ -573,6 +578,7 @@ int rai_producer_send(rai_producer *p, const char *address, const ra_message *m,
     if (rc < 0)
         return rc;
     struct rai_send send = rai_send_of(p, address, mode);
+    send.added_size = rai_duplicate_id(s, m, &send.added);
     bool large = rai_large_is_one(m, &send);
     if (large && s->large != NULL)
         return rai_fault_set(fault, RA_E_STATE, "a large message is being written on this session: finish it first");
@@ -586,5 +592,7 @@ int rai_producer_send(rai_producer *p, const char *address, const ra_message *m,
     rc = rai_send_commit(p, &d, &send, credit, mode, tag, op_out, fault);
     if (rc < 0)
         rai_send_give_back(s, credit, cost);
+    else if (send.added != NULL && s->transacted)
+        rai_session_forget_transaction_id(s); /* one message carries it */
     return rc;
 }

@@ -11,6 +11,7 @@
  *   send, auto-commit             requeued         unknown                 done
  *   pieces of a large message     as the last one; if that is still to come requeued as long as the log has all of them,
  *                                 else the message is interrupted
+ *   the same with a duplicate id  requeued         requeued                done
  *   work of a transaction         dropped, not done (the transaction is rollback-only); unknown when its commit is
  *   commit                        not done         unknown                 done
  *   acknowledgement               not done         unknown                 done       (their deliveries come again)
@@ -51,6 +52,8 @@ static enum fate fate_of(const rai_session *s, int type, bool written, bool comm
         return committed ? FATE_UNKNOWN : FATE_NOT_DONE;
     if (type == RAI_SESS_COMMIT && entry != NULL && entry->doomed)
         return FATE_NOT_DONE;
+    if (type == RAI_SESS_SEND && rai_session_stamps(s))
+        return FATE_REQUEUE;
     if (type == RAI_CREATE_QUEUE_V2 && entry != NULL && entry->subject != NULL)
         return FATE_REQUEUE; /* of routeCheck=create, where "exists already" is as good */
     for (size_t i = 0; i < sizeof fates / sizeof *fates; i++)
@@ -129,6 +132,7 @@ static void forget_send(rai_session *s, struct old_epoch *old, enum fate fate)
     if (fate == FATE_REQUEUE)
         return; /* still ours to do */
     s->forgets--;
+    rai_stamped_end(s, 1);
     s->unknown += fate == FATE_UNKNOWN;
     s->not_done += fate == FATE_NOT_DONE;
     old->unknown += fate == FATE_UNKNOWN;
@@ -171,9 +175,10 @@ static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, con
     struct rai_fault why;
     int type = kind_of(old, frame, size);
     enum fate fate = judge(s, old, offset, frame, size, entry);
+    bool written = offset + size <= old->log.written;
     if (fate == FATE_REQUEUE && !requeue(s, old, frame, size, entry)) {
         old->failed = true; /* out of memory: the session ends, and this with it */
-        fate = offset + size <= old->log.written ? FATE_UNKNOWN : FATE_NOT_DONE;
+        fate = written ? FATE_UNKNOWN : FATE_NOT_DONE;
     }
     explain(s, type, fate, &why);
     if (entry == NULL && type == RAI_SESS_SEND)
@@ -384,6 +389,7 @@ static void end_forgets(rai_session *s)
             s->not_done++;
         at += size;
     }
+    rai_stamped_end(s, s->forgets);
     s->forgets = 0;
 }
 

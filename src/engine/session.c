@@ -367,6 +367,7 @@ static void session_free(rai_session *s)
         rai_free(credit);
     }
     rai_free(s->large);
+    rai_session_forget_transaction_id(s);
     rai_log_destroy(&s->log);
     rai_pendings_destroy(&s->pendings);
     rai_numbers_destroy(&s->lost_answers);
@@ -456,6 +457,7 @@ static int log_rollback(rai_session *s, rai_op **op_out, struct rai_fault *fault
     s->epoch++; /* what was delivered so far comes again */
     s->work = s->rollback_only = s->doomed = false;
     rai_large_interrupt(s, &why);
+    rai_session_forget_transaction_id(s);
     return RA_OK;
 }
 
@@ -514,6 +516,7 @@ int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_
     if (correlation != RAI_NO_CORRELATION)
         s->correlation = correlation;
     s->work = s->doomed = false;
+    rai_session_forget_transaction_id(s);
     return RA_OK;
 }
 

@@ -270,11 +270,12 @@ static int64_t run(struct model *m, struct model_session *s, const char *text, c
     if (fields >= 1) {
         bool denied = body[0] == 'd';
         int id = atoi(body + 1);
+        bool known = strchr(what, '=') != NULL && m->stored[id] > 0;
         if (fields == 2)
             snprintf(answer, room, denied ? "%d NO 105 %lld" : "%d OK %lld", s->channel, correlation);
         if (!denied && body[0] == 't')
             s->transaction[s->in_transaction++] = id;
-        else if (!denied)
+        else if (!denied && !known)
             store(m, id, m->p->now + sync);
         return body[0] == 't' || denied ? 0 : sync;
     }
@@ -542,6 +543,7 @@ static void lose_unsynced(struct model *m)
             m->stored[id]--;
         else
             m->order[kept++] = id;
+        m->synced_at[id] = m->p->now; /* what is there after a restart is on the disk */
     }
     m->order_count = kept;
 }

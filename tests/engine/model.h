@@ -12,7 +12,8 @@
  *   - while a session moves, answers that become ready are thrown away though their commands count; now and then one
  * that is replayed comes twice;
  *   - a session that is moved to a link which ends in that moment is closed, unless the link was anchored;
- *   - a restart forgets the sessions, open transactions and what was not synced.
+ *   - a restart forgets the sessions, open transactions and what was not synced;
+ *   - a send with a duplicate id that is stored already is answered and not stored again.
  *
  * Everything happens when the test says so, or at random from its seed.
  */

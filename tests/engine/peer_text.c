@@ -49,13 +49,50 @@ static int put_body(const struct rai_frame *f, char *out, size_t room)
     return snprintf(out, room, "%.*s", (int)size, (const char *)body);
 }
 
+/* The properties of a message, behind its body and the fields before them. */
+static struct rai_reader send_properties(const struct rai_frame *f)
+{
+    struct rai_reader r = f->body;
+    const uint8_t *entries = NULL;
+    size_t size = 0;
+    int32_t count;
+    if (f->type == RAI_SESS_SEND)
+        rai_get_raw(&r, (size_t)(rai_get_i32(&r) - 13));
+    rai_get_i64(&r);
+    rai_get_nsstr(&r);
+    if (rai_get_u8(&r) != 0)
+        rai_get_raw(&r, 16);
+    rai_get_raw(&r, 1 + 1 + 8 + 8 + 1); /* type, durable, expiration, timestamp, priority */
+    if (!rai_get_properties(&r, &entries, &size, &count))
+        size = 0;
+    return (struct rai_reader){ entries, size > 0 ? entries + size : entries, false };
+}
+
+static void put_duplicate_id(const struct rai_frame *f, char *out, size_t room)
+{
+    struct rai_reader r = send_properties(f);
+    struct rai_property property;
+    while (rai_property_next(&r, &property)) {
+        if (property.key.size != 24 || memcmp(property.key.data, "_\0A\0M\0Q\0_\0D\0U\0P\0L\0_\0I\0D\0", 24) != 0)
+            continue;
+        if (property.tag == RAI_TAG_BYTES) {
+            snprintf(out, room, " =%d", property.value[property.value_size - 1]);
+        } else {
+            char *text = rai_sstr_utf8((struct rai_sstr){ property.value, property.value_size }, NULL);
+            snprintf(out, room, " =%s", text);
+            rai_free(text);
+        }
+    }
+}
+
 static void describe_send(const struct peer *p, const struct rai_frame *f, char *out, size_t room)
 {
     struct rai_send_tail tail;
     int n = snprintf(out, room, "%d SEND ", (int)f->channel);
     n += put_body(f, out + n, room - (size_t)n);
     if (rai_get_send_tail(f->bytes, f->size, p->version, &tail) && tail.respond)
-        snprintf(out + n, room - (size_t)n, " %lld", (long long)tail.correlation);
+        n += snprintf(out + n, room - (size_t)n, " %lld", (long long)tail.correlation);
+    put_duplicate_id(f, out + n, room - (size_t)n);
 }
 
 static void describe_piece(const struct peer *p, const struct rai_frame *f, char *out, size_t room)
@@ -172,6 +209,7 @@ static void describe_other(const struct peer *p, const struct rai_frame *f, char
 
 void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t room)
 {
+    int n;
     struct rai_reader r = f->body;
     switch (f->type) {
     case RAI_PING:
@@ -192,7 +230,8 @@ void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t 
         describe_send(p, f, out, room);
         break;
     case RAI_SESS_SEND_LARGE:
-        snprintf(out, room, "%d LARGE", (int)f->channel);
+        n = snprintf(out, room, "%d LARGE", (int)f->channel);
+        put_duplicate_id(f, out + n, room - (size_t)n);
         break;
     case RAI_SESS_SEND_CONTINUATION:
         describe_piece(p, f, out, room);

@@ -27,7 +27,7 @@ struct run {
     struct peer *p;
     struct model m;
     uint64_t seed;
-    bool restarts;
+    bool restarts, duplicate_ids;
     rai_session *plain, *transacted, *consuming;
     rai_producer *plain_producer, *transacted_producer;
     rai_consumer *consumer;
@@ -311,6 +311,10 @@ static void check_send(const struct run *r, int id)
         fail(r, "not done, and yet stored", id);
     if (s->kind == PLAIN && (outcome == RA_OUTCOME_CONFIRMED || (s->forget && !r->restarts)) && stored != 1)
         fail(r, "confirmed, and not stored", id);
+    if (r->duplicate_ids && s->kind == PLAIN && (stored != 1 || (!s->forget && outcome != RA_OUTCOME_CONFIRMED)))
+        fail(r, "a send with a duplicate id is not there, or nobody knows", outcome);
+    if (r->duplicate_ids && s->kind == DENIED && !s->forget && outcome != RA_OUTCOME_REJECTED)
+        fail(r, "a denied send with a duplicate id is in doubt", outcome);
     if (s->kind != IN_TRANSACTION)
         return;
     int commit = outcome_of_transaction(r, s->transaction);
@@ -400,6 +404,8 @@ static void configure(struct run *r)
     r->p->config.confirmation_window = windows[model_random(&r->m, 4)];
     r->p->config.max_retry_interval = 1000;
     r->p->config.initial_connect_attempts = -1;
+    r->p->config.duplicate_detection = r->duplicate_ids;
+    r->p->config.duplicate_detection_limit = 10;
     r->p->config.ack_batch_size = model_chance(&r->m, 50) ? 0 : 200;
     r->m.sync_us = model_chance(&r->m, 20) ? 3000000 : 20000;
 }
@@ -424,14 +430,15 @@ static void let_go(struct run *r)
     peer_free(r->p);
 }
 
-void workload_run(uint64_t seed, bool restarts, const uint8_t *script, size_t size)
+void workload_run(uint64_t seed, enum workload_kind kind, const uint8_t *script, size_t size)
 {
     static struct run r;
     long before = rai_alloc_count();
     memset(&r, 0, sizeof r);
     r.p = peer_new();
     r.seed = seed;
-    r.restarts = restarts;
+    r.restarts = kind != WORKLOAD_CUTS;
+    r.duplicate_ids = kind == WORKLOAD_RESTARTS_WITH_DUPLICATE_IDS;
     r.p->seed = seed;
     model_init(&r.m, r.p, seed);
     r.m.script = script;

@@ -6,7 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct fuzz_input in = { bytes, bytes + size };
-    bool restarts = fuzz_byte(&in) % 2 != 0;
-    workload_run(1, restarts, in.at, fuzz_left(&in));
+    enum workload_kind kind = (enum workload_kind)(fuzz_byte(&in) % 3);
+    workload_run(1, kind, in.at, fuzz_left(&in));
     return 0;
 }
