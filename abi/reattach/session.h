@@ -168,6 +168,53 @@ RA_API int ra_session_rollback_begin(ra_session *session, ra_operation **operati
  */
 RA_API int ra_session_is_rollback_only(ra_session *session);
 
+/* Once and only once: gives the open transaction an id. The next message sent in it that has no duplicate id
+ * (property _AMQ_DUPL_ID) carries this one, and the broker refuses a commit with an id that it has taken
+ * before: RA_E_DUPLICATE_ID. So a transaction whose commit ended RA_E_OUTCOME_UNKNOWN can be done again under
+ * its id. 1 to 1024 bytes of UTF-8; forgotten at the end of the transaction. The broker remembers so many ids
+ * for each address (its id-cache-size, 20000), whoever sends there.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    nothing
+ * Errors:  RA_E_STATE for an auto-commit session, RA_E_CLOSED
+ * Since:   1.0
+ */
+RA_API int ra_session_set_transaction_id(ra_session *session, const char *id, ra_error **err);
+
+/* 1 when no message carries the id yet: a transaction that sends nothing cannot be recognised. 0 for NULL.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    nothing
+ * Errors:  none
+ * Since:   1.0
+ */
+RA_API int ra_session_has_transaction_id(ra_session *session);
+
+/* What is done in one transaction. 0; or a negative code, with *err set or not, to give it up. */
+typedef int (*ra_transaction_function)(void *user, ra_session *session, ra_error **err);
+
+/* Does a transaction once and only once: calls the function, on this thread, which sends and acknowledges, and
+ * commits. If the session was recreated meanwhile, or the commit's outcome is unknown, it does so again under
+ * the same id, as often as it takes, so the function has to do the same each time it is called. 0 when it took
+ * effect, now or in an earlier try. Otherwise it was rolled back, and the error says why: the function's own,
+ * or what the commit ended with. Only when RA_E_OUTCOME_UNKNOWN comes out (nothing was sent in it, so no
+ * message carried the id) or ra_error_is_outcome_unknown() says so (interrupted) may it have taken effect.
+ *
+ * id: what names this work, such as the number of an order; also when the program is started again, the same
+ * id is the same work. NULL: one is drawn. The function may not commit or roll back.
+ *
+ * Thread:  any thread, not inside a listener
+ * Blocks:  until the transaction has ended or the session is gone; ra_connection_interrupt() ends it
+ * Owns:    nothing; user is only handed to the function
+ * Errors:  RA_E_STATE, RA_E_OUTCOME_UNKNOWN, RA_E_REJECTED, RA_E_TIMEOUT, RA_E_INTERRUPTED,
+ *          RA_E_IN_LISTENER, RA_E_CLOSED; those of the function
+ * Since:   1.0
+ */
+RA_API int ra_session_transact(ra_session *session, const char *id, ra_transaction_function function, void *user,
+                               ra_error **err);
+
 /* Sends acknowledgements that wait for their batch, and waits until everything sent and acknowledged so far
  * has its outcome, at most timeout_ms (negative: until callTimeout). A time-out gives nothing up.
  *

@@ -57,6 +57,9 @@
 /* Arrays of handles: each language has its own lists. */
 %ignore ra_producer_send_many;
 %ignore ra_consumer_take_many;
+/* A loop over a function: each language's layer has its own. */
+%ignore ra_session_transact;
+%ignore ra_transaction_function;
 /* Known by the exception that was made of the error. */
 %ignore ra_error_code(const ra_error *);
 %ignore ra_error_name;
@@ -188,6 +191,7 @@ RA_ANSWER(ra_connection_dispatch)
 RA_ANSWER(ra_connection_next_event)
 RA_ANSWER(ra_operation_wait)
 RA_ANSWER(ra_session_is_rollback_only)
+RA_ANSWER(ra_session_has_transaction_id)
 RA_ANSWER(ra_producer_wait_writable)
 RA_ANSWER(ra_consumer_receive)
 RA_ANSWER(ra_message_is_durable)

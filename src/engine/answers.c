@@ -13,10 +13,11 @@
 
 /* --- the end of entries --- */
 
-/* For the counts that a close reports: what the close itself ends, and what nobody hears of otherwise. */
+/* For the counts that a close reports: what the close itself ends, and what nobody hears of otherwise. What became of a
+ * transaction is told by its commit. */
 static void count_for_close(rai_session *s, const struct rai_pending *entry, int outcome)
 {
-    bool reported = entry->tagged || entry->as.op != NULL;
+    bool reported = entry->tagged || entry->as.op != NULL || (entry->type == RAI_SESS_SEND && s->transacted);
     if (reported && !s->closing)
         return;
     s->unknown += outcome == RA_OUTCOME_UNKNOWN;

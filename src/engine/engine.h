@@ -126,6 +126,8 @@ int rai_session_stop(rai_session *s, int64_t now, rai_op **op_out, struct rai_fa
 int rai_session_commit(rai_session *s, int64_t now, rai_op **op_out, struct rai_fault *fault);
 int rai_session_rollback(rai_session *s, int64_t now, rai_op **op_out, struct rai_fault *fault);
 bool rai_session_rollback_only(const rai_session *s);
+enum { RAI_NAME = 37 }; /* a UUID with its end */
+void rai_random_name(rai_engine *e, char *out, size_t room); /* 128 random bits */
 /* The next message of this transaction that has no duplicate id carries this one; forgotten at the transaction's end. */
 int rai_session_set_transaction_id(rai_session *s, const char *id, int64_t now, struct rai_fault *fault);
 bool rai_session_has_transaction_id(const rai_session *s); /* no message carries it yet */

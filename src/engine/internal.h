@@ -35,7 +35,6 @@ enum {
     RAI_PROVEN_US = 10000000,         /* a main link that lived so long was worth something */
     RAI_QUICK_RETRIES = 3,            /* redials without a pause after a link that had worked */
     RAI_BARRIER_NAME = 32,
-    RAI_NAME = 37,                    /* of a session, as a UUID, with its end */
     RAI_NODES_MAX = 64,               /* of a cluster, known at a time */
     RAI_REDIRECTS_MAX = 16,           /* followed in a row without a session */
     RAI_ANCHOR_WINDOW = 1024,         /* any positive one */
@@ -516,7 +515,6 @@ void rai_engine_reap(rai_engine *e); /* frees sessions that are over and release
 bool rai_session_log_start(rai_session *s);
 bool rai_session_log_close(rai_session *s, rai_op *op);
 void rai_session_new_name(rai_session *s);
-void rai_random_name(rai_engine *e, char *out, size_t room); /* 128 random bits, as a UUID */
 
 /* A frame for the log, in two passes:  for (struct rai_draft d = rai_draft(s); rai_draft_next(&d);) put(&d.w, d.size..) */
 struct rai_draft {

@@ -29,8 +29,8 @@ OPTIONS = "user=limited&password=limited&reliable=true&maxRetryInterval=500&prod
 class Sender:
     """The C program; its lines are read as they come."""
 
-    def __init__(self, proof, broker, mode, forbidden, queue, out):
-        url = f"tcp://127.0.0.1:{broker.port}?{OPTIONS}"
+    def __init__(self, proof, broker, mode, forbidden, queue, out, ids):
+        url = f"tcp://127.0.0.1:{broker.port}?{OPTIONS}{'&duplicateDetection=true' if ids else ''}"
         command = [proof.program("prove_restart"), "--url", url, "--queue", queue, "--mode", mode, "--out", out,
                    "--forbidden", str(forbidden)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -120,11 +120,15 @@ def kill_and_start(broker, sender, load):
     return sender.wait(lambda: sender.back() >= before + sender.sessions)
 
 
+def has_ids(name):
+    return name.endswith("-ids")
+
+
 def restarts(proof, broker, name, forbidden, kills, load):
     queue, mode = f"restart.{name}", name.partition("-")[0]
     broker.judge.ask("create", queue)
     with tempfile.TemporaryDirectory() as scratch:
-        sender = Sender(proof, broker, mode, forbidden, queue, f"{scratch}/outcomes")
+        sender = Sender(proof, broker, mode, forbidden, queue, f"{scratch}/outcomes", has_ids(name))
         came_back = 0
         for _ in range(kills):
             came_back += kill_and_start(broker, sender, load)
@@ -165,7 +169,10 @@ def judge(proof, mode, forbidden, kills, r):
     proof.check(s.get("odd_errors") == 0, f"{mode}: sends ended with an unexpected error")
     proof.check(not r["illegal"], f"{mode}: events: {r['illegal']}")
     proof.check(s.get("confirmed", 0) > 0 and (j["rejected"] > 0) == (forbidden > 0), f"{mode}: proves nothing: {s}")
-    if mode != "blocking":
+    if has_ids(mode):
+        proof.check(j["unknown"] == 0 and j["not_done"] == 0 and min(r["open"], default=0) >= 1000,
+                    f"{mode}: {j['unknown']} unknown, {j['not_done']} not done, open sends at the kills {r['open']}")
+    elif mode != "blocking":
         proof.check(j["unknown"] > 0 and min(r["open"], default=0) >= 1000,
                     f"{mode}: {j['unknown']} unknown, open sends at the kills {r['open']}: proves nothing")
 
@@ -173,15 +180,18 @@ def judge(proof, mode, forbidden, kills, r):
 def main():
     proof = Proof("restart", "Broker killed with -9 and started again under durable sends", COLUMNS)
     kills = proof.pick(2, 10)
-    series = [("pipelined", 50), ("blocking", 50)] + proof.pick([], [("pipelined-allowed", 0)])
+    series = [("pipelined", 50), ("blocking", 50), ("pipelined-ids", 50)] + \
+        proof.pick([], [("pipelined-allowed", 0), ("pipelined-allowed-ids", 0)])
     with Broker() as broker:
         for name, forbidden in series:
             load = proof.pick((0.5, 1), (0.5, 2.5))
-            judge(proof, name, forbidden, kills,
-                  proof.series(name, lambda: restarts(proof, broker, name, forbidden, kills, load)))
+            times = proof.pick(1, kills) if has_ids(name) else kills
+            judge(proof, name, forbidden, times,
+                  proof.series(name, lambda: restarts(proof, broker, name, forbidden, times, load)))
     proof.note("One send in fifty goes where the user may not send and has to be rejected. pipelined: tagged sends of "
                "one thread, 1,500 without an outcome at every kill; with sends that may be refused among them, fifty "
-               "at most are on the wire, in pipelined-allowed all are. blocking: four threads on three sessions.")
+               "at most are on the wire, in pipelined-allowed all are. blocking: four threads on three sessions. ids: with "
+               "duplicateDetection=true, where nothing may be unknown.")
     proof.note("Unknown is reported, and legal, for what was under way when the broker died; the two columns behind it "
                "say how many of those the broker had. Options: reliable=true, maxRetryInterval=500, "
                "producerWindowSize=1048576.")

@@ -2,6 +2,7 @@
 import itertools
 import threading
 import time
+import uuid
 
 from . import _errors, _native, _wait
 from ._event import FAILURE, mask_of
@@ -129,6 +130,49 @@ class Session:
 
     def rollback(self):
         self._request(_native.session_rollback_begin)
+
+    def transact(self, work, id=None):
+        """Does a transaction once and only once: calls work(session), which sends and acknowledges, and commits. Returns
+        what work returned.
+
+        If the session was recreated meanwhile, or the commit's outcome is unknown, it does so again under the same id, as
+        often as it takes, so work has to do the same each time. id names this work, such as the number of an order; the
+        same id is the same work also when the program is started again. What work raises comes out, rolled back.
+        OutcomeUnknown comes out only when nothing was sent, so that no message carried the id.
+        """
+        id = str(uuid.uuid4()) if id is None else id
+        while True:
+            _native.session_set_transaction_id(self._handle, id)
+            try:
+                result = work(self)
+            except BaseException as error:
+                disturbed = isinstance(error, (_errors.StaleMessage, _errors.RolledBack)) or \
+                    isinstance(error, _errors.Error) and self.rollback_only
+                if not disturbed:
+                    _native.session_rollback_begin(self._handle)
+                    raise
+                self.rollback()
+                continue
+            if self._commit_once():
+                return result
+
+    def _commit_once(self):
+        """Whether the transaction took effect, now or before; if not, it is to be done again."""
+        named = not _native.session_has_transaction_id(self._handle)
+        operation = _native.session_commit_begin(self._handle)
+        try:
+            _wait.finish(self._connection, operation, _wait.FOREVER)
+        except _errors.DuplicateId:
+            self.rollback()
+        except _errors.Error as error:
+            outcome = _native.operation_outcome(operation)
+            lost = isinstance(error, _errors.RolledBack) and outcome == _native.OUTCOME_NOT_DONE or \
+                isinstance(error, _errors.OutcomeUnknown) and named
+            if not lost:  # what the broker refused it would refuse again
+                _native.session_rollback_begin(self._handle)
+                raise
+            return False
+        return True
 
     @property
     def rollback_only(self):

@@ -47,11 +47,11 @@ def request(connection, begin, *arguments):
     return begun
 
 
-def finish(connection, operation):
-    """Waits for an operation, as long as the library's blocking forms would. What a listener raises meanwhile comes out
-    when the operation has ended, so that its outcome is not lost."""
+def finish(connection, operation, end=None):
+    """Waits for an operation, as long as the library's blocking forms would unless the caller has its own end. What a
+    listener raises meanwhile comes out when the operation has ended, so that its outcome is not lost."""
     in_slices = on_main_thread()
-    end = connection._answer_end()
+    end = end or connection._answer_end()
     raised = None
     while True:
         try:

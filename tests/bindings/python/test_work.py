@@ -201,6 +201,69 @@ class Transactions(Case):
             session.commit()
 
 
+class Transact(Case):
+    """Commits in doubt: without a confirmation window every cut ends in a recreated session."""
+
+    def setUp(self):
+        self.link, connection = self.through_relay(reliable=False, reconnectAttempts=-1)
+        self.session = connection.session(transacted=True)
+        self.name = self.queue(self.session)
+        self.producer = self.session.producer(self.name)
+        self.calls = 0
+
+    def work(self, session):
+        self.calls += 1
+        for body in "ab":
+            self.producer.send(body, durable=True)
+        return self.calls
+
+    def bodies(self):
+        session = self.connect().session()
+        session.start()
+        return [message.body for message in self.drained(session.consumer(self.name))]
+
+    def test_a_commit_that_never_arrived__is_done_again(self):
+        self.link.tell("cut-at broker 43 1 before rst")
+        self.assertEqual(self.session.transact(self.work), 2)
+        self.assertEqual(self.bodies(), ["a", "b"])
+
+    def test_a_commit_of_which_the_answer_was_lost__took_effect_once(self):
+        self.link.tell("cut-at client 21 3 before rst")  # the answers of two sends come first
+        self.assertEqual(self.session.transact(self.work, id="order 7"), 2)
+        self.assertEqual(self.bodies(), ["a", "b"])
+        self.assertEqual(self.session.transact(self.work, id="order 7"), 3)  # as after a restart of the program
+        self.assertEqual(self.bodies(), [])
+
+    def test_a_session_recreated_meanwhile__is_no_reason_to_give_up(self):
+        connection = self.session.connection
+
+        def work(session):
+            result = self.work(session)
+            if result == 1:
+                self.link.cut()
+                await_that(lambda: connection.statistics["recreated"] == 1, "the session is back")
+            return result
+
+        self.assertEqual(self.session.transact(work), 2)
+        self.assertEqual(self.bodies(), ["a", "b"])
+
+    def test_what_work_raises__comes_out_and_undoes_it(self):
+        def work(session):
+            self.work(session)
+            raise KeyError("why")
+
+        with self.assertRaisesRegex(KeyError, "why"):
+            self.session.transact(work)
+        self.assertEqual(self.bodies(), [])
+
+    def test_wrong_sessions_and_ids__are_refused(self):
+        with self.assertRaises(reattach.StateError):
+            self.connect().session().transact(self.work)
+        with self.assertRaises(reattach.ArgumentError):
+            self.session.transact(self.work, id="")
+        self.assertEqual(self.calls, 0)
+
+
 class Batches(Case):
     def test_every_message__has_its_outcome_and_its_place(self):
         _, _, producer, consumer = self.opened(self.connect())
