@@ -136,6 +136,16 @@ RA_API int ra_error_is_retriable(const ra_error *error);
 RA_API int ra_error_is_fatal(const ra_error *error);
 RA_API int ra_error_is_outcome_unknown(const ra_error *error);
 
+/* An error of one's own, for code beside the library that reports as it does. NULL as message: the code's sentence.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    the result belongs to the caller (ra_error_free); the message is copied, and cut after 223 bytes
+ * Errors:  none: without memory the result is RA_E_NO_MEMORY
+ * Since:   1.0
+ */
+RA_API ra_error *ra_error_new(int32_t code, const char *message);
+
 /* Ends an error. NULL is fine.
  *
  * Thread:  any thread

@@ -26,12 +26,12 @@ class Build(build_ext):
         scratch.mkdir(parents=True, exist_ok=True)
         run("cmake", "-S", ROOT, "-B", scratch / "library", "-DCMAKE_BUILD_TYPE=Release", "-DREATTACH_TESTS=OFF",
             "-DREATTACH_EXAMPLES=OFF", "-DREATTACH_WERROR=OFF")
-        run("cmake", "--build", scratch / "library", "--target", "reattach_static", "--parallel", "2")
+        run("cmake", "--build", scratch / "library", "--target", "reattach_mock_static", "--parallel", "2")
         run("swig", "-python", "-noproxy", "-threads", f"-I{ROOT / 'abi'}", f"-I{INTERFACE.parent}",
             "-o", scratch / "native.c", INTERFACE)
         extension.sources = [str(scratch / "native.c")]
         extension.include_dirs = [str(ROOT / "abi")]
-        extension.extra_objects = [str(scratch / "library/libreattach.a")]
+        extension.extra_objects = [str(scratch / f"library/lib{name}.a") for name in ("reattach-mock", "reattach")]
         extension.extra_link_args = [f"-Wl,--version-script={HERE / 'native.map'}", "-lcares", "-pthread"]
         super().build_extension(extension)
 

@@ -25,6 +25,7 @@
 #endif
 
 %{
+#include <reattach/mock.h>
 #include <reattach/reattach.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,13 +55,15 @@
 %ignore ra_error_free;
 %ignore ra_event_free;
 %ignore ra_listener_free;
+%ignore ra_mock_free;
 /* Arrays of handles: each language has its own lists. */
 %ignore ra_producer_send_many;
 %ignore ra_consumer_take_many;
 /* A loop over a function: each language's layer has its own. */
 %ignore ra_session_transact;
 %ignore ra_transaction_function;
-/* Known by the exception that was made of the error. */
+/* Known by the exception that was made of the error, or made by it. */
+%ignore ra_error_new;
 %ignore ra_error_code(const ra_error *);
 %ignore ra_error_name;
 %ignore ra_error_message;
@@ -96,6 +99,7 @@ RA_OUTPUT(ra_queue_info *, info_out)
 RA_OUTPUT(ra_options *, options_out)
 RA_OUTPUT(ra_event *, event_out)
 RA_OUTPUT(ra_listener *, listener_out)
+RA_OUTPUT(ra_mock *, mock_out)
 RA_OUTPUT(const char *, key_out)
 RA_OUTPUT(const char *, address_out)
 
@@ -150,6 +154,8 @@ RA_WAITS(ra_consumer_close)
 RA_WAITS(ra_consumer_receive)
 RA_WAITS(ra_consumer_acknowledge)
 RA_WAITS(ra_consumer_acknowledge_individually)
+RA_WAITS(ra_mock_stop)
+RA_WAITS(ra_mock_wait)
 
 /* --- the language ------------------------------------------------------------------------------------------------- */
 
@@ -173,6 +179,7 @@ RA_HANDLE(ra_queue_info, ra_queue_info_free)
 RA_HANDLE(ra_options, ra_options_free)
 RA_HANDLE(ra_event, ra_event_free)
 RA_HANDLE(ra_listener, ra_listener_free)
+RA_HANDLE(ra_mock, ra_mock_free)
 
 #ifdef SWIGPYTHON
 %include "python_batches.i"
@@ -208,3 +215,4 @@ RA_ANSWER(ra_queue_info_is_temporary)
 %include <reattach/connection.h>
 %include <reattach/session.h>
 %include <reattach/event.h>
+%include <reattach/mock.h>

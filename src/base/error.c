@@ -26,6 +26,15 @@ int rai_error_out(ra_error **err, const struct rai_fault *fault)
     return fault->code;
 }
 
+ra_error *ra_error_new(int32_t code, const char *message)
+{
+    struct rai_fault fault;
+    ra_error *error;
+    rai_fault_set(&fault, code, "%s", message != NULL ? message : rai_fault_sentence(code));
+    rai_error_out(&error, &fault);
+    return error;
+}
+
 #define NAME(name, number, sentence) \
     case number:                     \
         return "RA_E_" #name;

@@ -208,8 +208,10 @@ const struct rai_mock_trap *rai_mock_sprung(rai_mock *m, const struct rai_frame 
         if (found == NULL && strikes(m, trap))
             found = trap;
     }
-    if (found != NULL)
-        found->struck++;
+    if (found == NULL)
+        return NULL;
+    found->struck++;
+    m->stats[RAI_MOCK_STRUCK]++;
     return found;
 }
 

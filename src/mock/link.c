@@ -58,6 +58,12 @@ void rai_mock_sent(rai_mock *m, uint32_t link, size_t size)
     l->ready -= size;
 }
 
+size_t rai_mock_unsent(const rai_mock *m, uint32_t link)
+{
+    const struct rai_mock_link *l = find(m, link);
+    return l != NULL ? l->out.size - l->out.at : 0;
+}
+
 bool rai_mock_is_open(const rai_mock *m, uint32_t link)
 {
     const struct rai_mock_link *l = find(m, link);

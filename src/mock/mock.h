@@ -58,7 +58,8 @@ void rai_mock_ended(rai_mock *m, uint32_t link);
 /* What is to be sent; valid until the next call. */
 const uint8_t *rai_mock_output(rai_mock *m, uint32_t link, size_t *size);
 void rai_mock_sent(rai_mock *m, uint32_t link, size_t size);
-bool rai_mock_is_open(const rai_mock *m, uint32_t link); /* false: the broker has hung up, or never knew it */
+size_t rai_mock_unsent(const rai_mock *m, uint32_t link); /* what is to be sent now and later */
+bool rai_mock_is_open(const rai_mock *m, uint32_t link);  /* false: the broker has hung up, or never knew it */
 
 /* --- work and time --- */
 
@@ -177,6 +178,7 @@ enum rai_mock_stat {
     RAI_MOCK_EXPIRED_SESSIONS,
     RAI_MOCK_DUPLICATES,       /* messages with an id that was known */
     RAI_MOCK_PIECES_CORRUPTED, /* of large messages, sent again with wrong contents */
+    RAI_MOCK_STRUCK,           /* faults at frames */
     RAI_MOCK_STATS
 };
 int64_t rai_mock_stat(const rai_mock *m, enum rai_mock_stat id);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""check_baseline.py LIBREATTACH.SO [--write]: compares the ABI with abi/baseline.abi.
+"""check_baseline.py BASELINE LIBRARY [--write]: compares a library's ABI with its baseline, a file in abi/.
 
-A difference is either a mistake or a decision; for a decision scripts/abi-baseline writes the file anew (--write), and the
+A difference is either a mistake or a decision; for a decision scripts/abi-baseline writes the files anew (--write), and the
 commit says why. Additions count as differences too: the baseline is to be the whole truth.
 """
 import pathlib
@@ -10,8 +10,6 @@ import sys
 import tempfile
 
 from headers import ROOT
-
-BASELINE = ROOT / "abi/baseline.abi"
 
 
 def dump(library, output, headers):
@@ -44,23 +42,24 @@ def self_test(directory):
     assert seen == {"type", "less", "more"}, f"self test: seen {seen}"
 
 
-def main(library, *options):
+def main(name, library, *options):
+    baseline = ROOT / "abi" / name
     if "--write" in options:
-        dump(library, BASELINE, ROOT / "abi/reattach")
-        print(f"written: {BASELINE.relative_to(ROOT)}")
+        dump(library, baseline, ROOT / "abi/reattach")
+        print(f"written: {baseline.relative_to(ROOT)}")
         return 0
-    with tempfile.TemporaryDirectory() as name:
-        directory = pathlib.Path(name)
+    with tempfile.TemporaryDirectory() as place:
+        directory = pathlib.Path(place)
         self_test(directory)
-        if not BASELINE.exists():
-            print("there is no abi/baseline.abi yet: scripts/abi-baseline writes it")
+        if not baseline.exists():
+            print(f"there is no abi/{name} yet: scripts/abi-baseline writes it")
             return 1
         now = directory / "now.abi"
         dump(library, now, ROOT / "abi/reattach")
-        text = difference(BASELINE, now)
+        text = difference(baseline, now)
     print(text or "the ABI is the baseline's")
     if text:
-        print("the ABI differs from abi/baseline.abi; if that is meant: scripts/abi-baseline")
+        print(f"the ABI differs from abi/{name}; if that is meant: scripts/abi-baseline")
     return 1 if text else 0
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""check_symbols.py LIBREATTACH.SO LIBREATTACH.A
+"""check_symbols.py NAME SHARED STATIC
 
-The shared library exports exactly the declared functions, all under REATTACH_1.0; its SONAME is libreattach.so.1; what the
-rooms share privately is called rai_.
+NAME is reattach or reattach-mock. The shared library exports exactly the declared functions, all under one version; its
+SONAME is libNAME.so.1; what the rooms share privately is called rai_.
 """
 import re
 import subprocess
@@ -10,8 +10,7 @@ import sys
 
 from headers import functions
 
-VERSION = "REATTACH_1.0"
-SONAME = "libreattach.so.1"
+VERSIONS = {"reattach": "REATTACH_1.0", "reattach-mock": "REATTACH_MOCK_1.0"}
 
 
 def tool(*command):
@@ -39,19 +38,19 @@ def shared_privately(archive):
     return names
 
 
-def main(library, archive):
-    declared, symbols = functions(), exported(library)
+def main(name, library, archive):
+    declared, symbols, version = functions(name), exported(library), VERSIONS[name]
     bad = []
-    bad += [f"declared and not exported: {name}" for name in sorted(declared - symbols.keys())]
-    bad += [f"exported and not declared: {name}" for name in sorted(symbols.keys() - declared)]
-    bad += [f"not called ra_: {name}" for name in sorted(symbols) if not name.startswith("ra_")]
-    bad += [f"{name} has version '{v}'" for name, v in sorted(symbols.items()) if v != VERSION]
+    bad += [f"declared and not exported: {symbol}" for symbol in sorted(declared - symbols.keys())]
+    bad += [f"exported and not declared: {symbol}" for symbol in sorted(symbols.keys() - declared)]
+    bad += [f"not called ra_: {symbol}" for symbol in sorted(symbols) if not symbol.startswith("ra_")]
+    bad += [f"{symbol} has version '{v}'" for symbol, v in sorted(symbols.items()) if v != version]
     private = shared_privately(archive) - declared
-    bad += [f"shared between rooms and not called rai_: {name}" for name in sorted(private)
-            if not re.match(r"rai_|__(asan|tsan|ubsan|odr)", name)]
+    bad += [f"shared between rooms and not called rai_: {symbol}" for symbol in sorted(private)
+            if not re.match(r"rai_|__(asan|tsan|ubsan|odr)", symbol)]
     soname = re.search(r"SONAME.*\[(.*)\]", tool("readelf", "-d", library))
-    if not soname or soname[1] != SONAME:
-        bad.append(f"the SONAME is {soname and soname[1]}, not {SONAME}")
+    if not soname or soname[1] != f"lib{name}.so.1":
+        bad.append(f"the SONAME is {soname and soname[1]}, not lib{name}.so.1")
     print("\n".join(bad))
     print(f"{len(declared)} declared, {len(symbols)} exported, {len(private)} private, {len(bad)} wrong")
     return 1 if bad or not declared else 0

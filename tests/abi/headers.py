@@ -21,5 +21,7 @@ def declarations(path):
         yield match[1], text.count("\n", 0, match.start()) + 1, comment
 
 
-def functions():
-    return {name for header in HEADERS for name, _, _ in declarations(header)}
+def functions(library):
+    """What a library exports: reattach-mock what mock.h declares, reattach all the rest."""
+    headers = [header for header in HEADERS if (header.name == "mock.h") == (library == "reattach-mock")]
+    return {name for header in headers for name, _, _ in declarations(header)}
