@@ -223,6 +223,16 @@ struct rai_mock_item *rai_mock_say_timeout(int64_t channel)
     return seal(RAI_SESS_XA_GET_TIMEOUT_RESP, channel, body, w.size);
 }
 
+struct rai_mock_item *rai_mock_say_xa(int64_t channel, int32_t error)
+{
+    uint8_t body[6];
+    struct rai_writer w = { body, 0 };
+    rai_put_bool(&w, true);
+    rai_put_i32(&w, error);
+    rai_put_nstr(&w, NULL, 0);
+    return seal(RAI_SESS_XA_RESP, channel, body, w.size);
+}
+
 struct rai_mock_item *rai_mock_say_delivery(int64_t channel, int64_t consumer, const struct rai_mock_ref *ref)
 {
     enum { TRAILER = 12 };

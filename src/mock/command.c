@@ -539,6 +539,13 @@ static void on_timeout(struct rai_mock_call *c)
     c->answer = rai_mock_say_timeout(c->s->channel);
 }
 
+/* There are no transactions of others here: nobody knows this one. */
+static void on_xa_forget(struct rai_mock_call *c)
+{
+    enum { XAER_NOTA = -4 };
+    c->answer = rai_mock_say_xa(c->s->channel, XAER_NOTA);
+}
+
 static void on_nothing(struct rai_mock_call *c)
 {
     (void)c;
@@ -575,6 +582,7 @@ static const struct {
     { RAI_SESS_ADD_METADATA, on_metadata, false },
     { RAI_SESS_UNIQUE_ADD_METADATA, on_unique_metadata, false },
     { RAI_SESS_XA_GET_TIMEOUT, on_timeout, true },
+    { RAI_SESS_XA_FORGET, on_xa_forget, false },
     { RAI_CREATE_PRODUCER, on_nothing, false },
     { RAI_REMOVE_PRODUCER, on_nothing, false },
 };

@@ -340,6 +340,7 @@ struct rai_mock_item *rai_mock_say_queue(int64_t channel, int32_t version, const
 struct rai_mock_item *rai_mock_say_binding(const rai_mock *m, int64_t channel, int32_t version, const char *address);
 struct rai_mock_item *rai_mock_say_credits(int64_t channel, int type, int32_t credits, const char *address);
 struct rai_mock_item *rai_mock_say_timeout(int64_t channel);
+struct rai_mock_item *rai_mock_say_xa(int64_t channel, int32_t error);
 struct rai_mock_item *rai_mock_say_delivery(int64_t channel, int64_t consumer, const struct rai_mock_ref *ref);
 struct rai_mock_item *rai_mock_say_large(int64_t channel, int64_t consumer, const struct rai_mock_ref *ref);
 struct rai_mock_chunk {
