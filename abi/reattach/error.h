@@ -65,7 +65,7 @@
     X(ROLLED_BACK, -80, "the transaction was rolled back")                                                             \
     X(NOT_DONE, -81, "the work was not done")                                                                          \
     X(OUTCOME_UNKNOWN, -82, "the work may or may not have been done")                                                  \
-    X(LARGE_INTERRUPTED, -83, "a large message was interrupted and must be received again")                            \
+    X(LARGE_INTERRUPTED, -83, "a large message was interrupted and must be sent or received again")                    \
     X(INTERNAL, -99, "the library met a state it does not know")
 
 #define RA_ERROR_ENUM(name, number, sentence) RA_E_##name = (number),

@@ -462,10 +462,13 @@ RA_API int ra_producer_wait_writable(ra_producer *producer, int64_t timeout_ms, 
 /* --- consumers
  * --------------------------------------------------------------------------------------------------- */
 
-enum ra_consumer_flags { RA_CONSUMER_BROWSE = 1 /* messages stay in the queue */ };
+enum ra_consumer_flags {
+    RA_CONSUMER_BROWSE = 1, /* messages stay in the queue */
+    RA_CONSUMER_STREAM = 2  /* bodies of large messages are read piece by piece: see reattach/large.h */
+};
 
-/* Opens a consumer of a queue. filter (may be NULL): it only gets messages that match. flags: 0 or
- * RA_CONSUMER_BROWSE. window_bytes: how much the broker sends ahead; 0: nothing, -1: without limit, -2: the
+/* Opens a consumer of a queue. filter (may be NULL): it only gets messages that match. flags: RA_CONSUMER_...
+ * added up. window_bytes: how much the broker sends ahead; 0: nothing, -1: without limit, -2: the
  * connection's consumerWindowSize.
  *
  * Thread:  any thread, not inside a listener
@@ -535,7 +538,8 @@ enum ra_receive_result {
 RA_API int ra_consumer_receive(ra_consumer *consumer, int64_t timeout_ms, int32_t flags, ra_message **message_out,
                                ra_error **err);
 
-/* What has arrived already, up to max messages; returns how many, 0 for none. For listeners and event loops.
+/* What has arrived already, up to max messages; returns how many, 0 for none. For listeners and event loops. A
+ * message whose body is to be read piece by piece is the last one.
  *
  * Thread:  any thread
  * Blocks:  no

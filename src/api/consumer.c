@@ -8,7 +8,7 @@ enum { WINDOW_OF_THE_CONNECTION = -2 };
 
 /* --- references ------------------------------------------------------------------------------------------------ */
 
-static void drop(struct rai_call *call, ra_consumer *consumer)
+void rai_consumer_drop(struct rai_call *call, ra_consumer *consumer)
 {
     ra_session *session = consumer->session;
 
@@ -27,7 +27,7 @@ void ra_consumer_free(ra_consumer *consumer)
     if (consumer == NULL)
         return;
     rai_call_begin_free(&call, consumer->session->connection);
-    drop(&call, consumer);
+    rai_consumer_drop(&call, consumer);
     rai_call_end(&call, 0);
 }
 
@@ -51,7 +51,7 @@ static int check_open(ra_session *session, const struct wish *wish, ra_consumer 
         return code;
     if ((code = rai_check_optional("filter", wish->filter, err)) < 0)
         return code;
-    if ((code = rai_check_range("flags", wish->flags, 0, RA_CONSUMER_BROWSE, err)) < 0)
+    if ((code = rai_check_range("flags", wish->flags, 0, RA_CONSUMER_BROWSE | RA_CONSUMER_STREAM, err)) < 0)
         return code;
     if ((code = rai_check_range("window_bytes", wish->window_bytes, WINDOW_OF_THE_CONNECTION, INT32_MAX, err)) < 0)
         return code;
@@ -76,6 +76,8 @@ static int open_consumer(struct rai_call *call, ra_session *session, const struc
         rai_free(consumer);
         return code;
     }
+    if ((wish->flags & RA_CONSUMER_STREAM) != 0)
+        rai_consumer_stream(consumer->engine);
     consumer->session = rai_session_hold(session);
     *out = consumer;
     return 0;
@@ -99,7 +101,7 @@ int ra_consumer_open(ra_session *session, const char *queue, const char *filter,
     if (code == 0)
         *consumer_out = consumer;
     else if (consumer != NULL)
-        drop(&call, consumer);
+        rai_consumer_drop(&call, consumer);
     return rai_call_end(&call, code);
 }
 
@@ -143,7 +145,7 @@ int ra_consumer_close(ra_consumer *consumer, ra_error **err)
     code = rai_consumer_close(consumer->engine, rai_call_now(&call), waits ? &op : NULL, &call.fault);
     if (waits)
         code = rai_call_finish(&call, code, op, RAI_FOREVER);
-    drop(&call, consumer);
+    rai_consumer_drop(&call, consumer);
     return rai_call_end(&call, code);
 }
 
@@ -242,7 +244,7 @@ int ra_consumer_receive(ra_consumer *consumer, int64_t timeout_ms, int32_t flags
     code = rai_call_may_wait(&call);
     if (code == 0)
         code = receive(&call, consumer, timeout_ms, flags, message_out);
-    drop(&call, consumer);
+    rai_consumer_drop(&call, consumer);
     return rai_call_end(&call, code);
 }
 
@@ -261,7 +263,9 @@ int32_t ra_consumer_take_many(ra_consumer *consumer, ra_message **messages_out, 
         return code;
     if ((code = rai_call_begin(&call, consumer->session->connection, err)) < 0)
         return code;
-    while (taken < max && (code = take(&call, consumer, &messages_out[taken])) == RA_RECEIVED)
+    code = RA_RECEIVED_NONE;
+    while (taken < max && (taken == 0 || !messages_out[taken - 1]->streamed) &&
+           (code = take(&call, consumer, &messages_out[taken])) == RA_RECEIVED)
         taken++;
     return rai_call_end(&call, taken > 0 || code >= 0 ? taken : code);
 }
@@ -293,7 +297,7 @@ static int acknowledge(ra_consumer *consumer, const ra_message *message, bool in
                                     &call.fault);
     if (answer)
         code = rai_call_finish(&call, code, op, RAI_FOREVER);
-    drop(&call, consumer);
+    rai_consumer_drop(&call, consumer);
     return rai_call_end(&call, code);
 }
 

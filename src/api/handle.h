@@ -71,6 +71,7 @@ struct ra_producer {
     ra_session *session;
     rai_producer *engine;
     bool anonymous;
+    bool large_durable; /* the large message under way */
 };
 
 struct ra_consumer {
@@ -131,6 +132,17 @@ void rai_session_drop(struct rai_call *call, ra_session *session);
 void rai_session_sweep(struct rai_call *call);
 /* The connection ends: the same for those that have not left yet. */
 void rai_sessions_forget(struct rai_call *call);
+
+void rai_producer_drop(struct rai_call *call, ra_producer *producer);
+void rai_consumer_drop(struct rai_call *call, ra_consumer *consumer);
+
+/* What sends have in common, see producer.c: checks and enters; whether it waits for the answer, and may; waits for room:
+ * 0 when there may be some, RA_E_WOULD_BLOCK when it must not wait. */
+int rai_send_enter(struct rai_call *call, ra_producer *producer, const char *address, const ra_message *message,
+                   ra_error **err);
+bool rai_send_wants_answer(const struct rai_call *call, const ra_producer *producer, bool durable);
+int rai_send_may_wait(struct rai_call *call);
+int rai_send_wait_room(struct rai_call *call, ra_producer *producer, int64_t timeout_ms);
 
 /* Listeners: closes those of a session (NULL: all), see listener.c. */
 void rai_listeners_close(struct rai_call *call, const ra_session *session);

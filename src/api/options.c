@@ -103,6 +103,9 @@ static const struct option table[] = {
     { "minLargeMessageSize", &integer32, FIELD(min_large_message_size), BETWEEN(1, 67108864), "102400", NONE,
       "Bytes of body beyond which a message goes as a large one: in pieces of this size, so that the broker keeps it in "
       "a file and not in memory. Large messages that are received come in pieces of this size as well." },
+    { "maxBodyInMemory", &integer64, FIELD(max_body_in_memory), BETWEEN(1, 1099511627776), "268435456", NONE,
+      "Bytes of the largest body that a consumer collects in memory; one that gets more ends with an error. Consumers that "
+      "read bodies piece by piece are not bound by it." },
     { "ackBatchSize", &integer32, FIELD(ack_batch_size), MINUS_ONE_OR(0, 2147483647), "1048576", NONE,
       "Bytes of messages whose acknowledgements are sent together; 0 or -1 sends each at once." },
     { "blockOnDurableSend", &boolean, FIELD(block_on_durable_send), TRUTH, "true", NONE,

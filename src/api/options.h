@@ -13,7 +13,7 @@
  * Options: one table (options.c) parses, checks, prints and documents them. Settings are kept as checked text, because
  * what a text means is decided only when URL, options object, preset and defaults are put on top of each other.
  */
-enum { RAI_OPTION_COUNT = 34 };
+enum { RAI_OPTION_COUNT = 35 };
 
 struct rai_settings {
     char *text[RAI_OPTION_COUNT]; /* by the table's index; NULL: not set */

@@ -6,7 +6,7 @@
 
 /* --- references ------------------------------------------------------------------------------------------------ */
 
-static void drop(struct rai_call *call, ra_producer *producer)
+void rai_producer_drop(struct rai_call *call, ra_producer *producer)
 {
     ra_session *session = producer->session;
 
@@ -25,7 +25,7 @@ void ra_producer_free(ra_producer *producer)
     if (producer == NULL)
         return;
     rai_call_begin_free(&call, producer->session->connection);
-    drop(&call, producer);
+    rai_producer_drop(&call, producer);
     rai_call_end(&call, 0);
 }
 
@@ -79,7 +79,7 @@ int ra_producer_open(ra_session *session, const char *address, ra_producer **pro
     if (code == 0)
         *producer_out = producer;
     else if (producer != NULL)
-        drop(&call, producer);
+        rai_producer_drop(&call, producer);
     return rai_call_end(&call, code);
 }
 
@@ -134,9 +134,8 @@ static int check_target(const ra_producer *producer, const char *address, ra_err
     return rai_error_out(err, &fault);
 }
 
-/* Checks and enters. */
-static int begin_send(struct rai_call *call, ra_producer *producer, const char *address, const ra_message *message,
-                      ra_error **err)
+int rai_send_enter(struct rai_call *call, ra_producer *producer, const char *address, const ra_message *message,
+                   ra_error **err)
 {
     int code;
 
@@ -148,57 +147,74 @@ static int begin_send(struct rai_call *call, ra_producer *producer, const char *
     return rai_call_begin(call, producer->session->connection, err);
 }
 
-static bool wants_answer(const struct rai_call *call, const ra_producer *producer, const ra_message *message)
+bool rai_send_wants_answer(const struct rai_call *call, const ra_producer *producer, bool durable)
 {
     const struct rai_config *config = rai_client_config(call->client);
 
     if (producer->session->transacted) /* the commit's answer stands for all */
         return false;
-    return message->durable ? config->block_on_durable_send : config->block_on_non_durable_send;
+    return durable ? config->block_on_durable_send : config->block_on_non_durable_send;
+}
+
+int rai_send_may_wait(struct rai_call *call)
+{
+    int code = rai_call_may_wait(call);
+
+    if (code < 0)
+        rai_fault_set(&call->fault, code,
+                      "a send that waits for its answer is not possible inside a listener; use one that does not");
+    return code;
+}
+
+int rai_send_wait_room(struct rai_call *call, ra_producer *producer, int64_t timeout_ms)
+{
+    int64_t call_timeout = rai_client_config(call->client)->call_timeout;
+    int64_t limit_ms = timeout_ms < 0 ? call_timeout : timeout_ms;
+    int64_t until = rai_client_until(call->client, limit_ms);
+    int code;
+
+    if (timeout_ms == 0 || rai_client_in_dispatch(call->client))
+        return RA_E_WOULD_BLOCK;
+    code = rai_client_wait_writable(call->client, producer->engine, until, 0, &call->fault);
+    if (code == RA_E_TIMEOUT)
+        return rai_fault_set(&call->fault, code, "no room for the message within %lld ms; it was not sent",
+                             (long long)limit_ms);
+    return code;
 }
 
 /* Waits for room until the message is in the log. */
 static int send_with_room(struct rai_call *call, ra_producer *producer, const char *address, const ra_message *message,
                           enum rai_send_mode mode, rai_op **op)
 {
-    int64_t timeout_ms = rai_client_config(call->client)->call_timeout;
-    int64_t until = rai_client_until(call->client, timeout_ms);
+    int code;
 
-    for (;;) {
-        int code = rai_producer_send(producer->engine, address, message, mode, 0, rai_call_now(call), op, &call->fault);
-
-        if (code != RA_E_WOULD_BLOCK || rai_client_in_dispatch(call->client))
+    do {
+        code = rai_producer_send(producer->engine, address, message, mode, 0, rai_call_now(call), op, &call->fault);
+        if (code != RA_E_WOULD_BLOCK)
             return code;
-        code = rai_client_wait_writable(call->client, producer->engine, until, 0, &call->fault);
-        if (code == RA_E_TIMEOUT)
-            return rai_fault_set(&call->fault, code, "no room for the message within %lld ms; it was not sent",
-                                 (long long)timeout_ms);
-        if (code < 0)
-            return code;
-    }
+    } while ((code = rai_send_wait_room(call, producer, -1)) == 0);
+    return code;
 }
 
 int ra_producer_send(ra_producer *producer, const char *address, ra_message *message, ra_error **err)
 {
     struct rai_call call;
     rai_op *op = NULL;
-    int code = begin_send(&call, producer, address, message, err);
+    int code = rai_send_enter(&call, producer, address, message, err);
     bool answer;
 
     if (code < 0)
         return code;
     producer->refs++;
-    answer = wants_answer(&call, producer, message);
-    if (answer && (code = rai_call_may_wait(&call)) < 0)
-        rai_fault_set(&call.fault, code,
-                      "a send that waits for its answer is not possible inside a listener; use "
-                      "ra_producer_send_tagged()");
+    answer = rai_send_wants_answer(&call, producer, message->durable);
+    if (answer)
+        code = rai_send_may_wait(&call);
     if (code == 0)
         code = send_with_room(&call, producer, address, message, answer ? RAI_SEND_OP : RAI_SEND_FORGET,
                               answer ? &op : NULL);
     if (answer)
         code = rai_call_finish(&call, code, op, RAI_FOREVER);
-    drop(&call, producer);
+    rai_producer_drop(&call, producer);
     return rai_call_end(&call, code);
 }
 
@@ -206,7 +222,7 @@ int ra_producer_send_tagged(ra_producer *producer, const char *address, ra_messa
                             ra_error **err)
 {
     struct rai_call call;
-    int code = begin_send(&call, producer, address, message, err);
+    int code = rai_send_enter(&call, producer, address, message, err);
 
     if (code < 0)
         return code;
@@ -218,7 +234,7 @@ int ra_producer_send_tagged(ra_producer *producer, const char *address, ra_messa
 int ra_producer_send_forget(ra_producer *producer, const char *address, ra_message *message, ra_error **err)
 {
     struct rai_call call;
-    int code = begin_send(&call, producer, address, message, err);
+    int code = rai_send_enter(&call, producer, address, message, err);
 
     if (code < 0)
         return code;
@@ -280,7 +296,7 @@ int ra_producer_send_begin(ra_producer *producer, const char *address, ra_messag
         *operation_out = NULL;
     else if (producer != NULL)
         return rai_refuse_null("operation_out", err);
-    if ((code = begin_send(&call, producer, address, message, err)) < 0)
+    if ((code = rai_send_enter(&call, producer, address, message, err)) < 0)
         return code;
     operation = rai_calloc(1, sizeof *operation);
     code = operation != NULL ? rai_producer_send(producer->engine, address, message, RAI_SEND_OP, 0,
@@ -305,6 +321,6 @@ int ra_producer_wait_writable(ra_producer *producer, int64_t timeout_ms, int32_t
     producer->refs++;
     code = rai_client_wait_writable(call.client, producer->engine, rai_client_until(call.client, timeout_ms), flags,
                                     &call.fault);
-    drop(&call, producer);
+    rai_producer_drop(&call, producer);
     return rai_call_end(&call, code);
 }

@@ -88,6 +88,8 @@ int rai_client_wait_op(rai_client *c, rai_op *op, int64_t until, int32_t flags, 
 /* Until rai_consumer_has_message(), or the consumer has ended: 0 for both. Does rai_consumer_wait_begin/_end itself. */
 int rai_client_wait_consumer(rai_client *c, rai_consumer *consumer, int64_t until, int32_t flags,
                              struct rai_fault *fault);
+/* Until rai_consumer_readable(). */
+int rai_client_wait_body(rai_client *c, rai_consumer *consumer, int64_t until, int32_t flags, struct rai_fault *fault);
 /* Until rai_producer_writable(). */
 int rai_client_wait_writable(rai_client *c, rai_producer *producer, int64_t until, int32_t flags,
                              struct rai_fault *fault);

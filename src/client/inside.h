@@ -45,7 +45,7 @@ struct client_link {
 
 enum driver { DRIVER_NONE, DRIVER_WAITER, DRIVER_THREAD, DRIVER_CALLER };
 
-enum wait_kind { WAIT_OP, WAIT_CONSUMER, WAIT_WRITABLE, WAIT_EVENT, WAIT_CLOSE, WAIT_CLOSED };
+enum wait_kind { WAIT_OP, WAIT_CONSUMER, WAIT_BODY, WAIT_WRITABLE, WAIT_EVENT, WAIT_CLOSE, WAIT_CLOSED };
 
 struct waiter {
     struct waiter *next, *previous;

@@ -16,6 +16,8 @@ static bool is_ready(const rai_client *c, const struct waiter *w)
         return rai_op_outcome(w->on.op) != RA_OUTCOME_PENDING;
     case WAIT_CONSUMER:
         return rai_consumer_has_message(w->on.consumer) || rai_consumer_fault(w->on.consumer)->code != RA_OK;
+    case WAIT_BODY:
+        return rai_consumer_readable(w->on.consumer);
     case WAIT_WRITABLE:
         return rai_producer_writable(w->on.producer);
     case WAIT_EVENT:
@@ -206,6 +208,12 @@ int rai_client_wait_consumer(rai_client *c, rai_consumer *consumer, int64_t unti
     int rc = rai_wait(c, &w, until, fault);
     rai_consumer_wait_end(consumer, rai_client_now(c));
     return rc;
+}
+
+int rai_client_wait_body(rai_client *c, rai_consumer *consumer, int64_t until, int32_t flags, struct rai_fault *fault)
+{
+    struct waiter w = { .kind = WAIT_BODY, .on.consumer = consumer, .flags = flags };
+    return rai_wait(c, &w, until, fault);
 }
 
 int rai_client_wait_writable(rai_client *c, rai_producer *producer, int64_t until, int32_t flags,

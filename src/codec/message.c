@@ -73,6 +73,7 @@ static void use_body(ra_message *m, uint8_t *data, size_t size)
     }
     m->body = data;
     m->body_size = size;
+    m->body_read = 0;
     rai_free(m->text);
     m->text = NULL;
 }
@@ -102,6 +103,7 @@ void rai_message_lend_body(ra_message *m, const void *bytes, size_t size)
     m->text = NULL;
     m->body = bytes;
     m->body_size = size;
+    m->body_read = 0;
 }
 
 int rai_message_set_text(ra_message *m, const char *text, size_t size)

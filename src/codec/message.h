@@ -46,6 +46,10 @@ struct ra_message {
     uint64_t consumer_key; /* which consumer of the connection delivered it; 0: not received */
     uint32_t epoch;        /* of its session's deliveries */
     uint64_t sequence;     /* place in the consumer's order of delivery */
+    bool streamed;         /* its body is read piece by piece, from its consumer: */
+    int64_t large_size;    /* so many bytes */
+    struct rai_body *pieces; /* the engine's, while it is in a consumer's buffer */
+    size_t body_read;      /* of a body that came with it: how far it was read as if it had not */
 
     /* UTF-8 made on request: at most one string each, freed with the message; strings of properties are kept in a list
      */

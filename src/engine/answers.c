@@ -85,8 +85,10 @@ static void rolled_back(rai_session *s)
 {
     s->rollbacks--;
     s->epoch++;
-    for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
+    for (rai_consumer *c = s->consumers; c != NULL; c = c->next) {
         rai_consumer_clear(c, true);
+        rai_consumer_revive(c);
+    }
     if (s->rollbacks == 0 && s->started && rai_session_is_open(s) && !rai_session_log_start(s)) {
         struct rai_fault why;
         rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory while starting the session after a rollback");

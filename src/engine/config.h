@@ -54,6 +54,7 @@ struct rai_config {
     int32_t producer_window;       /* -1: no flow control */
     int64_t max_unconfirmed;       /* bytes of a session's log that sends may fill */
     int32_t min_large_message_size; /* bytes of body in each piece of a large message; what is larger goes as one */
+    int64_t max_body_in_memory;    /* of a large message that is collected */
     int32_t ack_batch_size;
     bool block_on_durable_send, block_on_non_durable_send, block_on_acknowledge;
     enum rai_route_check route_check;

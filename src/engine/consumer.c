@@ -3,8 +3,6 @@
 #include "base/alloc.h"
 #include "engine/internal.h"
 
-/* A large message is collected in memory; a bigger one is refused rather than let a peer decide how much we allocate. */
-enum { LARGE_MAX = 256 * 1024 * 1024 };
 #define FORCED_MARKER "_hornetq.forced.delivery.seq"
 
 /* --- frames --- */
@@ -229,6 +227,39 @@ void rai_consumer_disconnected(rai_session *s, int64_t id)
     }
 }
 
+/* --- credits that come back --- */
+
+static void return_credits(rai_consumer *c, size_t size)
+{
+    if (c->window < 0 || c->closing)
+        return;
+    if (c->window == 0) {
+        if (c->credit_out && size > 1)
+            log_credits(c, (int32_t)(size - 1));
+        c->credit_out = false;
+        if (c->waiting > 1)
+            c->credit_out = log_credits(c, 1);
+        return;
+    }
+    c->owed += (int64_t)size;
+    if (c->owed >= ((int64_t)c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
+        c->owed = 0;
+}
+
+void rai_consumer_return(rai_consumer *c, size_t size, bool last)
+{
+    if (last || c->window != 0)
+        return_credits(c, size);
+    else if (!c->closing)
+        log_credits(c, (int32_t)size); /* without a buffer: so that the next piece comes */
+}
+
+void rai_consumer_renew_credit(rai_consumer *c)
+{
+    if (c->window == 0 && c->waiting > 0 && !c->credit_out && !c->closing)
+        c->credit_out = log_credits(c, 1);
+}
+
 /* --- deliveries --- */
 
 static rai_consumer *find(rai_session *s, int64_t id)
@@ -239,7 +270,18 @@ static rai_consumer *find(rai_session *s, int64_t id)
     return NULL;
 }
 
-static void out_of_memory(rai_session *s)
+/* The one that a delivery is for, if it takes any. */
+static rai_consumer *receiver(rai_session *s, int64_t id, size_t frame_size)
+{
+    rai_consumer *c = find(s, id);
+    if (c == NULL || c->closing)
+        return NULL;
+    if (c->fault.code == RA_E_LARGE_INTERRUPTED)
+        rai_consumer_return(c, frame_size, true); /* a rollback revives it, and then it needs its window */
+    return c->fault.code == RA_OK ? c : NULL;
+}
+
+void rai_consumer_out_of_memory(rai_session *s)
 {
     struct rai_fault why;
     rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory for a delivered message");
@@ -247,7 +289,7 @@ static void out_of_memory(rai_session *s)
         rai_link_fail(s->link, &why); /* the broker sends it again after the re-attachment */
 }
 
-static void malformed(rai_session *s)
+void rai_consumer_malformed(rai_session *s)
 {
     struct rai_fault why;
     rai_fault_set(&why, RA_E_PROTOCOL, "the broker delivered a message that cannot be decoded");
@@ -255,7 +297,7 @@ static void malformed(rai_session *s)
         rai_link_fail(s->link, &why);
 }
 
-static void push(rai_consumer *c, ra_message *m)
+void rai_consumer_push(rai_consumer *c, ra_message *m)
 {
     m->consumer_key = c->key;
     m->epoch = c->s->epoch;
@@ -286,19 +328,19 @@ void rai_consumer_message(rai_session *s, const struct rai_frame *f)
     struct rai_delivery delivery;
     bool bad = false;
     if (!rai_get_receive(f, &delivery)) {
-        malformed(s);
+        rai_consumer_malformed(s);
         return;
     }
-    rai_consumer *c = find(s, delivery.consumer);
-    if (c == NULL || c->closing || c->fault.code != RA_OK)
+    rai_consumer *c = receiver(s, delivery.consumer, f->size);
+    if (c == NULL)
         return;
     struct rai_block *block = s->link != NULL ? s->link->in : NULL;
     ra_message *m = rai_message_decode(delivery.blob, delivery.blob_size, block, &bad);
     if (m == NULL) {
         if (bad)
-            malformed(s);
+            rai_consumer_malformed(s);
         else
-            out_of_memory(s);
+            rai_consumer_out_of_memory(s);
         return;
     }
     m->delivery_count = delivery.count;
@@ -306,17 +348,26 @@ void rai_consumer_message(rai_session *s, const struct rai_frame *f)
     if (is_marker(c, m))
         ra_message_unref(m);
     else
-        push(c, m);
+        rai_consumer_push(c, m);
 }
 
-/* The pieces of a large message give their credits back as they come: it may be larger than the window. */
+/* The pieces of a message that is collected give their credits back as they come: it may be larger than the window. */
 static void arrived(rai_consumer *c, size_t size)
 {
-    if (c->window < 0)
-        return;
-    c->owed += (int64_t)size;
-    if (c->owed >= ((int64_t)c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
-        c->owed = 0;
+    rai_consumer_return(c, size, false);
+}
+
+static bool too_large(rai_consumer *c, int64_t size)
+{
+    if (size <= c->s->e->config->max_body_in_memory)
+        return false;
+    rai_fault_set(&c->fault, RA_E_STATE,
+                  "a large message of %lld bytes came, maxBodyInMemory is %lld: open the consumer so that its body can be "
+                  "read piece by piece",
+                  (long long)size, (long long)c->s->e->config->max_body_in_memory);
+    end_force(c, RA_OUTCOME_NOT_DONE, &c->fault);
+    rai_consumer_ready(c);
+    return true;
 }
 
 void rai_consumer_large(rai_session *s, const struct rai_frame *f)
@@ -324,52 +375,65 @@ void rai_consumer_large(rai_session *s, const struct rai_frame *f)
     struct rai_delivery delivery;
     bool bad = false;
     if (!rai_get_receive_large(f, &delivery)) {
-        malformed(s);
+        rai_consumer_malformed(s);
         return;
     }
-    rai_consumer *c = find(s, delivery.consumer);
-    if (c == NULL || c->closing || c->fault.code != RA_OK)
+    rai_consumer *c = receiver(s, delivery.consumer, f->size);
+    if (c == NULL || (!c->streams && too_large(c, delivery.large_size)))
         return;
-    ra_message_unref(c->large);
-    c->large = rai_message_decode_headers(delivery.blob, delivery.blob_size, &bad);
-    c->large_left = delivery.large_size;
-    c->large_tainted = false;
-    if (c->large == NULL) {
+    ra_message *m = rai_message_decode_headers(delivery.blob, delivery.blob_size, &bad);
+    if (m == NULL) {
         if (bad)
-            malformed(s);
+            rai_consumer_malformed(s);
         else
-            out_of_memory(s);
+            rai_consumer_out_of_memory(s);
         return;
     }
-    c->large->delivery_count = delivery.count;
+    m->delivery_count = delivery.count;
+    m->large_size = delivery.large_size;
+    m->frame_size = f->size;
+    if (c->streams) {
+        rai_body_begin(c, m);
+        return;
+    }
+    ra_message_unref(c->large);
+    c->large = m;
+    c->large_tainted = false;
     arrived(c, f->size);
+    m->frame_size = 0;
 }
 
-/* A re-attachment came between the chunks: what the broker replays may be corrupt, so this one is not handed out. */
-static void interrupted(rai_consumer *c)
+void rai_consumer_interrupt(rai_consumer *c)
 {
     struct rai_fault why;
-    ra_message_unref(c->large);
-    c->large = NULL;
     rai_fault_set(&why, RA_E_LARGE_INTERRUPTED,
-                  "the connection was lost inside a large message: close the consumer and open it again");
+                  "the connection was lost inside a large message: to get it again roll back, or close the consumer and "
+                  "open it again");
     c->fault = why;
     end_force(c, RA_OUTCOME_NOT_DONE, &c->fault); /* no marker is looked at any more */
     rai_consumer_ready(c);
+}
+
+void rai_consumer_revive(rai_consumer *c)
+{
+    if (c->fault.code == RA_E_LARGE_INTERRUPTED)
+        c->fault = (struct rai_fault){0};
 }
 
 void rai_consumer_chunk(rai_session *s, const struct rai_frame *f)
 {
     struct rai_chunk chunk;
     if (!rai_get_receive_chunk(f, &chunk)) {
-        malformed(s);
+        rai_consumer_malformed(s);
         return;
     }
-    rai_consumer *c = find(s, chunk.consumer);
+    rai_consumer *c = receiver(s, chunk.consumer, f->size);
+    if (c != NULL && c->streams)
+        rai_body_chunk(c, &chunk, f->size);
     if (c == NULL || c->large == NULL)
         return;
     ra_message *m = c->large;
-    bool fits = m->body_size + chunk.size <= LARGE_MAX;
+    bool fits = (int64_t)(m->body_size + chunk.size) <= s->e->config->max_body_in_memory;
     if (s->replaying) /* the broker keeps its chunks in one buffer for all: those sent again hold later bytes */
         c->large_tainted = true;
     if (!fits || (!c->large_tainted && !rai_message_append_body(m, chunk.data, chunk.size)))
@@ -380,40 +444,23 @@ void rai_consumer_chunk(rai_session *s, const struct rai_frame *f)
         m->frame_size = f->size; /* window 0: the last chunk's credit goes back when the message is taken */
     if (chunk.continues)
         return;
+    c->large = NULL;
     if (c->large_tainted) {
-        interrupted(c);
+        ra_message_unref(m);
+        c->broken = c->delivered + 1;
+        rai_consumer_interrupt(c);
         return;
     }
-    c->large = NULL;
-    push(c, m);
+    rai_consumer_push(c, m);
 }
 
 void rai_consumer_reattached(rai_consumer *c)
 {
-    if (c->large != NULL)
-        c->large_tainted = true;
     if (c->force_op != NULL && c->opened) /* the marker may have been thrown away with the link */
         log_force(c);
 }
 
 /* --- taking --- */
-
-static void return_credits(rai_consumer *c, size_t size)
-{
-    if (c->window < 0 || c->closing)
-        return;
-    if (c->window == 0) {
-        if (c->credit_out && size > 1)
-            log_credits(c, (int32_t)(size - 1));
-        c->credit_out = false;
-        if (c->waiting > 1)
-            c->credit_out = log_credits(c, 1);
-        return;
-    }
-    c->owed += (int64_t)size;
-    if (c->owed >= ((int64_t)c->window + 1) / 2 && log_credits(c, (int32_t)c->owed))
-        c->owed = 0;
-}
 
 static void report_expired(rai_consumer *c, const ra_message *m)
 {
@@ -426,13 +473,15 @@ static void report_expired(rai_consumer *c, const ra_message *m)
 ra_message *rai_consumer_take(rai_consumer *c, int64_t epoch_ms, int64_t now)
 {
     c->s->e->now = now;
+    rai_body_taken(c, NULL);
     while (c->first != NULL) {
         ra_message *m = c->first;
         c->first = m->next;
         if (c->first == NULL)
             c->last = NULL;
         m->next = NULL;
-        return_credits(c, m->frame_size);
+        rai_consumer_return(c, m->frame_size, !m->streamed);
+        rai_body_taken(c, m);
         bool expired = epoch_ms > 0 && m->expiration > 0 && m->expiration <= epoch_ms && !c->browse;
         if (!expired) {
             c->s->work = c->s->work || (c->s->transacted && !c->browse);
@@ -440,8 +489,8 @@ ra_message *rai_consumer_take(rai_consumer *c, int64_t epoch_ms, int64_t now)
         }
         report_expired(c, m);
         ra_message_unref(m);
-        if (c->window == 0 && c->waiting > 0 && !c->credit_out)
-            c->credit_out = log_credits(c, 1);
+        rai_body_taken(c, NULL);
+        rai_consumer_renew_credit(c);
     }
     return NULL;
 }
@@ -463,7 +512,8 @@ void rai_consumer_wait_end(rai_consumer *c, int64_t now)
 {
     c->s->e->now = now;
     c->waiting--;
-    if (c->window == 0 && c->waiting == 0 && c->credit_out && c->first == NULL && !c->closing) {
+    bool comes = c->arriving != NULL || c->skipping; /* and needs its credits */
+    if (c->window == 0 && c->waiting == 0 && c->credit_out && c->first == NULL && !comes && !c->closing) {
         log_credits(c, 0);
         c->credit_out = false;
     }
@@ -518,10 +568,11 @@ void rai_consumer_clear(rai_consumer *c, bool credits_back)
     while (c->first != NULL) {
         ra_message *m = c->first;
         c->first = m->next;
-        size += m->frame_size;
+        size += m->frame_size + rai_body_drop(c, m->pieces);
         m->next = NULL;
         ra_message_unref(m);
     }
+    size += rai_body_clear(c);
     c->last = NULL;
     ra_message_unref(c->large);
     c->large = NULL;
@@ -529,8 +580,7 @@ void rai_consumer_clear(rai_consumer *c, bool credits_back)
     c->ack_bytes = 0;
     if (credits_back && size > 0) {
         return_credits(c, size);
-        if (c->window == 0 && c->waiting > 0 && !c->credit_out && !c->closing)
-            c->credit_out = log_credits(c, 1); /* what came for the receive that waits was thrown away */
+        rai_consumer_renew_credit(c); /* what came for the receive that waits was thrown away */
     }
 }
 
@@ -574,6 +624,11 @@ static int checked(rai_consumer *c, const ra_message *m, struct rai_fault *fault
         return rai_fault_set(fault, RA_E_CLOSED, "the consumer is closed");
     if (m->consumer_key != c->key)
         return rai_fault_set(fault, RA_E_ARGUMENT, "the message was not delivered by this consumer");
+    if (c->fault.code == RA_E_LARGE_INTERRUPTED && m->epoch == c->s->epoch && m->sequence >= c->broken) {
+        if (fault != NULL)
+            *fault = c->fault; /* or it would be gone from the queue, and nobody has it */
+        return c->fault.code;
+    }
     if (m->epoch != c->s->epoch)
         return rai_fault_set(fault, RA_E_STALE,
                              "the message was delivered before a rollback or a recreation: it comes again");

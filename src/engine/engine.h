@@ -189,6 +189,14 @@ bool rai_consumer_has_message(const rai_consumer *c);
 /* A receive begins or ends to wait: with window 0 this gives and takes back the one credit. */
 void rai_consumer_wait_begin(rai_consumer *c, int64_t now);
 void rai_consumer_wait_end(rai_consumer *c, int64_t now);
+/* From now on large messages are handed out when they begin. */
+void rai_consumer_stream(rai_consumer *c);
+/* The next bytes of the body of the message taken last: how many, 0 at its end, RA_E_WOULD_BLOCK when none has come yet (the
+ * owner becomes ready when that changes). Credits are returned as it is read. RA_E_LARGE_INTERRUPTED: the rest cannot be
+ * trusted. */
+int64_t rai_consumer_read(rai_consumer *c, const ra_message *m, void *buffer, size_t room, int64_t now,
+                          struct rai_fault *fault);
+bool rai_consumer_readable(const rai_consumer *c); /* a read would not say RA_E_WOULD_BLOCK */
 /* Asks the broker to deliver what it has; the op ends (CONFIRMED) when it has said "that is all", or when a message
  * arrived; NOT_DONE with a fault when the consumer ended. */
 int rai_consumer_force(rai_consumer *c, int64_t now, rai_op **op_out, struct rai_fault *fault);

@@ -258,6 +258,21 @@ struct rai_session {
 
 /* --- consumers and producers --- */
 
+/* The body of a large message that is handed out before all of it is there. */
+struct rai_body_piece {
+    struct rai_body_piece *next;
+    size_t frame_size; /* credits to return */
+    size_t size, read;
+    bool last;
+    uint8_t data[];
+};
+
+struct rai_body {
+    uint64_t sequence; /* of its message */
+    struct rai_body_piece *first, *last;
+    bool complete; /* the last piece has come */
+};
+
 struct rai_consumer {
     rai_session *s;
     void *owner;
@@ -275,8 +290,12 @@ struct rai_consumer {
     int waiting;              /* receives under way (window 0) */
     bool credit_out;          /* window 0: the one credit is with the broker */
     ra_message *large;        /* being collected */
-    int64_t large_left;
     bool large_tainted;
+    bool streams;             /* large messages are not collected: see body.c */
+    struct rai_body *arriving; /* its last piece is still to come */
+    struct rai_body *reading;  /* of the message taken last */
+    bool skipping;            /* the pieces that arrive are of no use to anybody */
+    uint64_t broken;          /* from this message on nothing may be acknowledged: it was interrupted */
     uint64_t delivered;       /* messages so far: the order acknowledgements go by */
     uint64_t acked;           /* the last one acknowledged cumulatively */
     int64_t ack_id;           /* its message, while the acknowledgement is not yet logged; -1 none */
@@ -591,6 +610,21 @@ size_t rai_duplicate_id(rai_session *s, const ra_message *m, const uint8_t **ent
 void rai_stamped(rai_session *s); /* one more is without an outcome */
 void rai_stamped_end(rai_session *s, int64_t sends);
 void rai_session_forget_transaction_id(rai_session *s);
+
+void rai_consumer_malformed(rai_session *s);
+void rai_consumer_out_of_memory(rai_session *s);
+void rai_consumer_push(rai_consumer *c, ra_message *m);
+void rai_consumer_return(rai_consumer *c, size_t size, bool last); /* credits of one frame; last: of its message */
+void rai_consumer_renew_credit(rai_consumer *c); /* window 0: somebody waits, and what came was not for him */
+void rai_consumer_interrupt(rai_consumer *c); /* the large message that arrives cannot be trusted */
+void rai_consumer_revive(rai_consumer *c);    /* what it was interrupted in comes again */
+
+/* --- body.c: large messages that come in pieces --- */
+void rai_body_begin(rai_consumer *c, ra_message *m);
+void rai_body_chunk(rai_consumer *c, const struct rai_chunk *chunk, size_t frame_size);
+void rai_body_taken(rai_consumer *c, ra_message *m); /* its message is handed out; the one before cannot be read any more */
+size_t rai_body_drop(rai_consumer *c, struct rai_body *b); /* returns the credits that it holds */
+size_t rai_body_clear(rai_consumer *c);
 
 /* --- producer.c --- */
 void rai_producer_credits(rai_session *s, const struct rai_frame *f);

@@ -309,6 +309,8 @@ static bool set_up(rai_session *s, const struct old_epoch *old)
     bool fine = true;
     rai_producer_recreated(s);
     for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
+        rai_consumer_revive(c);
+    for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
         if (!c->closing && c->fault.code == RA_OK)
             fine = set_up_consumer(c, op_of_consumer(old, c)) && fine;
     if (s->started)

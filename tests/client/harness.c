@@ -62,6 +62,7 @@ struct rai_config harness_config(uint16_t port)
     config.producer_window = -1;
     config.max_unconfirmed = 8 * 1024 * 1024;
     config.min_large_message_size = 102400;
+    config.max_body_in_memory = 1 << 20;
     config.ack_batch_size = 1024 * 1024;
     config.block_on_durable_send = true;
     config.route_check = RAI_ROUTE_NONE;

@@ -44,6 +44,7 @@ struct peer *peer_new(void)
                                      .producer_window = -1,
                                      .max_unconfirmed = 1 << 20,
                                      .min_large_message_size = 102400,
+                                     .max_body_in_memory = 1 << 20,
                                      .route_check = RAI_ROUTE_NONE };
     return p;
 }

@@ -105,6 +105,7 @@ Test(api_arguments, null_producers_and_consumers__are_refused_by_name)
 {
     ra_message *message, *list[1];
     ra_operation *operation;
+    size_t size;
 
     cr_assert_eq(ra_message_new(RA_MESSAGE_BYTES, &message, NULL), 0);
     list[0] = message;
@@ -122,6 +123,16 @@ Test(api_arguments, null_producers_and_consumers__are_refused_by_name)
     NULL_REFUSED(ra_consumer_acknowledge(NULL, message, &err), "consumer");
     NULL_REFUSED(ra_consumer_acknowledge_individually(NULL, message, &err), "consumer");
     NULL_REFUSED(ra_consumer_acknowledge_begin(NULL, message, 0, &operation, &err), "consumer");
+    NULL_REFUSED(ra_producer_start_large(NULL, NULL, message, 0, &err), "producer");
+    NULL_REFUSED(ra_producer_write_large(NULL, "x", 1, 0, &size, &err), "producer");
+    NULL_REFUSED(ra_producer_write_large(NULL, NULL, 1, 0, &size, &err), "bytes");
+    NULL_REFUSED(ra_producer_write_large(NULL, "x", 1, 0, NULL, &err), "written_out");
+    NULL_REFUSED(ra_producer_finish_large(NULL, &err), "producer");
+    NULL_REFUSED(ra_producer_finish_large_begin(NULL, &operation, &err), "producer");
+    NULL_REFUSED(ra_producer_cancel_large(NULL, &err), "producer");
+    NULL_REFUSED(ra_consumer_read_body(NULL, message, &size, 1, 0, 0, &size, &err), "consumer");
+    cr_assert_eq(ra_message_large_size(NULL), RA_E_ARGUMENT);
+    cr_assert_eq(ra_message_large_size(message), -1);
     ra_producer_free(NULL);
     ra_consumer_free(NULL);
     ra_message_unref(message);
@@ -299,7 +310,7 @@ Test(api_arguments, numbers__must_be_in_range, .init = set_up, .fini = tear_down
     REFUSED(ra_session_create_queue(session, "q", NULL, 2, 0, NULL, &err), "argument routing_type is 2");
     REFUSED(ra_session_create_queue(session, "q", NULL, -2, 0, NULL, &err), "argument routing_type is -2");
     REFUSED(ra_session_create_queue(session, "q", NULL, 0, 8, NULL, &err), "argument flags is 8, it takes 0 to 7");
-    REFUSED(ra_consumer_open(session, "q", NULL, 2, -2, &consumer, &err), "argument flags is 2");
+    REFUSED(ra_consumer_open(session, "q", NULL, 4, -2, &consumer, &err), "argument flags is 4, it takes 0 to 3");
     REFUSED(ra_consumer_open(session, "q", NULL, 0, -3, &consumer, &err), "argument window_bytes is -3");
     cr_assert_eq(ra_connection_stat(connection, RA_STAT_LINKS, &value, NULL), 0);
     cr_assert_eq(value, 0);

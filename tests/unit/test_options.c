@@ -105,6 +105,7 @@ static const struct {
     { "producerWindowSize", "65536", "0", "2147483647", "-2", "2147483648", "-1" },
     { "maxUnconfirmed", "8388608", "1024", "1099511627776", "1023", "1099511627777", NULL },
     { "minLargeMessageSize", "102400", "1", "67108864", "0", "67108865", NULL },
+    { "maxBodyInMemory", "268435456", "1", "1099511627776", "0", "1099511627777", NULL },
     { "ackBatchSize", "1048576", "0", "2147483647", "-2", "2147483648", "-1" },
 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
