@@ -22,7 +22,7 @@ import org.apache.activemq.artemis.api.core.client.ServerLocator;
  *
  *     Reference transfer --port RELAY --queue Q [--count N] [--size S]
  *                        [--ack auto|individual|transacted|none] [--batch 50] [--rate PER_SECOND]
- *                        [--direct PORT] [--limit SECONDS] [--idle SECONDS]
+ *                        [--direct PORT] [--limit SECONDS] [--idle SECONDS] [--until-eof 1]
  *     Reference pause    --port RELAY --queue Q --mode idle|load [--size S] [--wait SECONDS]
  *                        [--ring N] [--direct PORT]
  *     both:              [--window BYTES] [--retry-interval MS] [--call-timeout MS] [--user U]
@@ -32,12 +32,14 @@ import org.apache.activemq.artemis.api.core.client.ServerLocator;
  * connection and receives them through another, at the same time. --ack none does not
  * receive and leaves the messages in the queue; otherwise what is left is taken out at the end.
  * Ends when everything has come, when nothing happened for --idle seconds after the last send, or
- * after --limit seconds at the latest; prints one JSON line in any case:
+ * after --limit seconds at the latest; with --until-eof 1 it stops sending at the end of its input.
+ * It prints one JSON line in any case:
  *
  *     sent          send() returned without an exception
  *     confirmed     the handler heard of it
  *     received      messages given to the program and acknowledged (transacted: committed)
  *     lost          sent, but neither received nor left in the queue
+ *     confirmed_lost  of those, the ones that the handler had heard of
  *     left          found in the queue afterwards, through --direct, the broker's own port
  *     doubled, out_of_order    of those received, then those left, as in Judge
  *     errors        exceptions of any call; first_errors shows some
@@ -87,6 +89,19 @@ public final class Reference {
                 firstErrors.add(Support.quote(error.toString()));
             }
         }
+    }
+
+    private volatile boolean stopSending;
+
+    private void stopAtEndOfInput() {
+        try {
+            while (System.in.read() >= 0) {
+                continue;
+            }
+        } catch (java.io.IOException e) {
+            note(e);
+        }
+        stopSending = true;
     }
 
     private int direct() {
@@ -306,7 +321,7 @@ public final class Reference {
         byte[] body = new byte[size];
         int rate = options.number("rate", 0);
         try {
-            for (int i = 0; i < count && System.nanoTime() - begin < limitNs; i++) {
+            for (int i = 0; i < count && !stopSending && System.nanoTime() - begin < limitNs; i++) {
                 sender.sendOne(body);
                 long due = rate > 0 ? begin + (i + 1) * 1_000_000_000L / rate : 0;
                 if (rate > 0 && due - System.nanoTime() > 1_000_000) {
@@ -370,9 +385,11 @@ public final class Reference {
         synchronized (sender) {
             BitSet lost = (BitSet) sender.sent.clone();
             lost.andNot(tally.seen);
+            BitSet confirmedLost = (BitSet) lost.clone();
+            confirmedLost.and(sender.confirmed);
             return "{\"sent\":" + sender.sent.cardinality() + ",\"confirmed\":"
                 + sender.confirmed.cardinality() + ",\"received\":" + received + ",\"lost\":"
-                + lost.cardinality() + ",\"left\":" + left + ",\"doubled\":" + tally.doubled
+                + lost.cardinality() + ",\"confirmed_lost\":" + confirmedLost.cardinality() + ",\"left\":" + left + ",\"doubled\":" + tally.doubled
                 + ",\"out_of_order\":" + tally.outOfOrder + ",\"refused\":" + sender.refused
                 + ",\"errors\":" + errors.get() + ",\"stalls\":" + sender.stalls + ",\"seconds\":"
                 + String.format(Locale.ROOT, "%.3f", seconds) + ",\"first_errors\":" + firstErrors
@@ -388,6 +405,9 @@ public final class Reference {
         Sender sender = new Sender(true);
         Receiver receiver = ack.equals("none") ? null : new Receiver(ack);
         Support.say("{\"ready\":true}");
+        if (options.number("until-eof", 0) != 0) {
+            daemon(this::stopAtEndOfInput);
+        }
         long begin = System.nanoTime();
         Thread sending = daemon(() -> sendAll(sender, count, begin, limitNs));
         if (receiver != null) {
