@@ -28,7 +28,7 @@ struct client_link {
     struct client_link *next;
     uint32_t id;
     const struct rai_endpoint *endpoint;
-    int64_t timeout_us;
+    int64_t timeout_us, silence_us;
     struct rai_dialer *dialer; /* touched by the driver only; NULL before the first step and after the last */
     int fd;                    /* -1 until connected */
     bool token;

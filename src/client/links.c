@@ -49,6 +49,7 @@ static void adopt_dial(rai_client *c, const struct rai_dial *dial, int64_t now)
     l->id = dial->link;
     l->endpoint = dial->endpoint;
     l->timeout_us = dial->timeout_us;
+    l->silence_us = dial->silence_us;
     l->fd = -1;
     l->next = c->links;
     c->links = l;
@@ -277,6 +278,8 @@ static void dial(rai_client *c, struct client_link *l)
     else
         rc = rai_fault_set(&fault, RA_E_NO_MEMORY, "out of memory for a connection");
     int fd = rc == 1 ? rai_dialer_take(l->dialer) : -1;
+    if (fd >= 0 && l->silence_us < INT64_MAX)
+        rai_socket_limit_silence(fd, l->silence_us);
     if (rc != 0) {
         rai_dialer_free(l->dialer);
         l->dialer = NULL;

@@ -62,6 +62,7 @@ struct rai_dial {
     uint32_t link;
     const struct rai_endpoint *endpoint;
     int64_t timeout_us;
+    int64_t silence_us; /* after so much silence the link counts as lost; INT64_MAX: never */
 };
 bool rai_engine_next_dial(rai_engine *e, struct rai_dial *out); /* each request is handed out once */
 void rai_engine_dialed(rai_engine *e, uint32_t link, int64_t now);

@@ -110,6 +110,18 @@ void rai_link_fail(struct rai_link *l, const struct rai_fault *why)
     rai_recovery_link_lost(l, &fault);
 }
 
+/* How long nothing may be heard: a third of the TTL, so that the broker still has our sessions when we come back, but at
+ * least one and a half PING periods, and at most the TTL. */
+static int64_t silence_limit(const struct rai_config *config)
+{
+    if (config->connection_ttl < 0 || config->check_period < 0)
+        return RAI_NEVER;
+    int64_t limit = config->connection_ttl / 3;
+    if (limit < config->check_period + config->check_period / 2)
+        limit = config->check_period + config->check_period / 2;
+    return (limit < config->connection_ttl ? limit : config->connection_ttl) * RAI_MS;
+}
+
 bool rai_engine_next_dial(rai_engine *e, struct rai_dial *out)
 {
     for (struct rai_link *l = e->links; l != NULL; l = l->next) {
@@ -118,7 +130,8 @@ bool rai_engine_next_dial(rai_engine *e, struct rai_dial *out)
         l->dial_taken = true;
         *out = (struct rai_dial){.link = l->id,
                                  .endpoint = &l->at,
-                                 .timeout_us = e->config->connect_timeout * RAI_MS};
+                                 .timeout_us = e->config->connect_timeout * RAI_MS,
+                                 .silence_us = silence_limit(e->config)};
         return true;
     }
     return false;
@@ -659,18 +672,6 @@ void rai_engine_input(rai_engine *e, uint32_t link, size_t size, int64_t now)
 }
 
 /* --- the clock --- */
-
-/* How long nothing may be heard: a third of the TTL, so that the broker still has our sessions when we come back, but at
- * least one and a half PING periods, and at most the TTL. */
-static int64_t silence_limit(const struct rai_config *config)
-{
-    if (config->connection_ttl < 0 || config->check_period < 0)
-        return RAI_NEVER;
-    int64_t limit = config->connection_ttl / 3;
-    if (limit < config->check_period + config->check_period / 2)
-        limit = config->check_period + config->check_period / 2;
-    return (limit < config->connection_ttl ? limit : config->connection_ttl) * RAI_MS;
-}
 
 void rai_link_tick(struct rai_link *l, int64_t now)
 {

@@ -1,6 +1,8 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,6 +32,12 @@ ssize_t rai_socket_write(int fd, const struct iovec *pieces, int count)
     if (n < 0)
         return errno == EWOULDBLOCK ? -EAGAIN : -errno;
     return n;
+}
+
+void rai_socket_limit_silence(int fd, int64_t limit_us)
+{
+    unsigned limit_ms = limit_us / 1000 < INT32_MAX ? (unsigned)(limit_us / 1000) : INT32_MAX;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms); /* the engine watches as well */
 }
 
 void rai_socket_close(int fd)

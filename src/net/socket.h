@@ -12,6 +12,8 @@
  * or -errno; -EAGAIN: not now. Never SIGPIPE, never EINTR. */
 ssize_t rai_socket_read(int fd, void *out, size_t size);
 ssize_t rai_socket_write(int fd, const struct iovec *pieces, int count);
+/* The kernel gives the connection up when what was written has not been taken for so long. */
+void rai_socket_limit_silence(int fd, int64_t limit_us);
 void rai_socket_close(int fd); /* -1 is fine */
 
 /* What an end of reading or writing means: error 0 (end of file) is RA_E_LINK_CLOSED, an errno RA_E_LINK_LOST. Fills

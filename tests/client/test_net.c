@@ -194,6 +194,20 @@ Test(net_dial, no_memory__is_a_fault)
     rai_dialer_free(d);
 }
 
+Test(net_socket, silence__is_limited_by_the_kernel_too)
+{
+    unsigned limit_ms = 0;
+    socklen_t size = sizeof limit_ms;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    rai_socket_limit_silence(fd, 10000000);
+    cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, &size), 0);
+    cr_expect_eq(limit_ms, 10000);
+    rai_socket_limit_silence(fd, INT64_MAX - 1);
+    cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, &size), 0);
+    cr_expect_eq(limit_ms, INT32_MAX);
+    rai_socket_close(fd);
+}
+
 Test(net_socket, end_and_reset__are_told_apart)
 {
     int pair[2];

@@ -228,6 +228,73 @@ Test(engine_connect, a_broker_that_is_starting_is_not_dialed_in_a_tight_loop)
     peer_free(p);
 }
 
+/* The reference tries again for ever, with a constant pause (W17). */
+Test(engine_connect, w17__credentials_that_are_no_good_any_more_end_the_session_with_that_error)
+{
+    static const struct {
+        const char *denied;
+        int code;
+    } cases[] = { { "2< DENIED 105", RA_E_SECURITY }, { "2< DENIED 108", RA_E_VERSION } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct peer *p = peer_new();
+        rai_session *s = peer_open(p);
+        PLAY(p, "1 cut", "dial", GREETED("2"), "2> REATTACH 10 -1", "2< REFUSED", "2> CREATE 10 v136", cases[i].denied, "2>",
+             "no dial");
+        cr_assert_eq(s->state, RAI_S_LOST);
+        cr_assert_eq(s->fault.code, cases[i].code);
+        peer_free(p);
+    }
+}
+
+/* The reference waits once more although the last endpoint of the round has answered (W18). */
+Test(engine_connect, w18__no_pause_behind_an_attempt_that_succeeded)
+{
+    struct peer *p = peer_new();
+    p->config.endpoint_count = 2;
+    p->config.reconnect_attempts = 0;
+    p->config.failover_attempts = 1;
+    peer_open(p);
+    PLAY(p, "1 cut", "dial refused", "dial", GREETED("2"), "2> REATTACH 10 -1", "2< REATTACHED -1");
+    cr_assert(rai_engine_connected(p->e));
+    peer_free(p);
+}
+
+/* The reference's first pause is as long as retryInterval, whatever maxRetryInterval says (W19). */
+Test(engine_connect, w19__the_first_pause_is_capped_like_the_others)
+{
+    struct peer *p = peer_new();
+    p->config.retry_interval = 60000;
+    p->config.max_retry_interval = 2000;
+    peer_open(p);
+    PLAY(p, "1 cut", "dial refused", "wait 1999", "no dial", "wait 1", "dial");
+    peer_free(p);
+}
+
+/* The reference notices after the TTL at the earliest, when the broker has forgotten the session (W20). With reliable=true: */
+Test(engine_connect, w20__silence_is_noticed_while_the_broker_still_has_the_session)
+{
+    struct peer *p = peer_new();
+    struct rai_dial dial;
+    p->config.check_period = 3000;
+    p->config.connection_ttl = 30000;
+    peer_start(p);
+    peer_session(p, false);
+    cr_assert(rai_engine_next_dial(p->e, &dial));
+    cr_assert_eq(dial.silence_us, 10000000, "the kernel is told as well");
+    cr_assert_eq(dial.timeout_us, 10000000, "and connecting has a limit of its own");
+    peer_free(p);
+    p = peer_new();
+    p->config.check_period = 3000;
+    p->config.connection_ttl = 30000;
+    peer_open(p);
+    for (int i = 0; i < 3; i++)
+        PLAY(p, "wait 3000", "1> PING");
+    PLAY(p, "wait 999");
+    cr_assert(rai_engine_connected(p->e));
+    PLAY(p, "wait 1", "1 gone", "dial");
+    peer_free(p);
+}
+
 Test(engine_connect, pings_go_out_in_their_period_and_silence_ends_the_link)
 {
     struct peer *p = peer_new();
