@@ -204,6 +204,8 @@ def write_ha_policy(core, version):
         policy.clear()
         if policy.tag in (CORE + "backup", CORE + "slave"):
             ElementTree.SubElement(policy, CORE + "allow-failback").text = "true"
+            # With the default of 2 a backup ends for good at its third fail-back.
+            ElementTree.SubElement(policy, CORE + "max-saved-replicated-journals-size").text = "-1"
         else:
             name = "check-for-live-server" if older(version, 2, 33) else "check-for-active-server"
             ElementTree.SubElement(policy, CORE + name).text = "true"
