@@ -14,6 +14,11 @@ enum exit_status {
     EXIT_LEFT = 3     /* work is left without a good outcome */
 };
 
+struct texts {
+    const char **items;
+    int count;
+};
+
 /* Values of all flags; each command uses its own. */
 struct settings {
     bool help;
@@ -27,8 +32,7 @@ struct settings {
     int64_t batch;
     const char *body, *file;
     bool lines, durable, forget;
-    const char **properties; /* KEY=VALUE, KEY:TYPE=VALUE */
-    int property_count;
+    struct texts properties; /* KEY=VALUE, KEY:TYPE=VALUE */
     const char *ack, *filter;
     double idle; /* seconds; 0: for ever */
     bool quiet, no_check;
@@ -36,6 +40,9 @@ struct settings {
     bool multicast, non_durable;
     int64_t cuts, outstanding;
     double interval;
+    int64_t port, seed, protocol, sync, lost, doubled;
+    struct texts queues, faults;
+    bool control;
 };
 
 enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_LIST, FLAG_WORD, FLAG_INTEGER, FLAG_SECONDS };
@@ -56,11 +63,11 @@ struct command {
     const char *text;    /* one line */
     const char *more;    /* what help says below, may be NULL */
     const struct flag *flags;
+    const struct flag *shared;                   /* flags that others have as well */
     int (*run)(const struct settings *settings); /* an exit status; has said what was wrong */
 };
 
-extern const struct command commands[];  /* ends with a NULL name */
-extern const struct flag common_flags[]; /* so does this */
+extern const struct command commands[]; /* ends with a NULL name; so do tables of flags */
 const struct command *command_find(int argc, char **argv, int *words_out);
 
 /* Fills settings from the words behind the command's name; false when it has complained. */
@@ -83,5 +90,6 @@ int run_queue_delete(const struct settings *settings);
 int run_queue_purge(const struct settings *settings);
 int run_queue_stat(const struct settings *settings);
 int run_perf_reattach(const struct settings *settings);
+int run_mock(const struct settings *settings);
 
 #endif

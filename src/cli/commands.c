@@ -9,9 +9,14 @@
         .name = NULL \
     }
 
+#define JSON_FLAG                                                                            \
+    {                                                                                        \
+        "json", NULL, FLAG_SWITCH, AT(json), 0, 0, NULL, "One JSON object a line on stdout." \
+    }
+
 enum { MOST = INT32_MAX };
 
-const struct flag common_flags[] = {
+static const struct flag broker_flags[] = {
     { "url", "URL", FLAG_TEXT, AT(url), 0, 0, "tcp://127.0.0.1:61616",
       "The broker, with connection options behind a question mark: tcp://HOST:PORT?NAME=VALUE&NAME=VALUE." },
     { "user", "NAME", FLAG_TEXT, AT(user), 0, 0, NULL, "Log in as this user." },
@@ -21,9 +26,11 @@ const struct flag common_flags[] = {
       "The password itself; other users of this machine can see it while the command runs." },
     { "timeout", "SECONDS", FLAG_SECONDS, AT(timeout), 0, 86400, "10",
       "How long connecting may take, and closing at the end." },
-    { "json", NULL, FLAG_SWITCH, AT(json), 0, 0, NULL, "One JSON object a line on stdout." },
+    JSON_FLAG,
     END,
 };
+
+static const struct flag local_flags[] = { JSON_FLAG, END };
 
 static const struct flag ping_flags[] = {
     { "count", "N", FLAG_INTEGER, AT(count), 1, 1000000, "1",
@@ -88,35 +95,58 @@ static const struct flag perf_flags[] = {
     END,
 };
 
+static const struct flag mock_flags[] = {
+    { "port", "N", FLAG_INTEGER, AT(port), 0, 65535, "0", "To listen on; 0: any that is free." },
+    { "queue", "NAME", FLAG_LIST, AT(queues), 0, 0, NULL,
+      "A durable queue that is there from the start; as often as wanted." },
+    { "fault", "FAULT", FLAG_LIST, AT(faults), 0, 0, NULL,
+      "What goes wrong, and when: \"reset,at=send,nth=3\", \"close,every=100..500\"; as often as wanted. See "
+      "docs/mock.md." },
+    { "control", NULL, FLAG_SWITCH, AT(control), 0, 0, NULL,
+      "Take faults from stdin, one a line, also \"clear\" and \"counters\"; each is answered. The end of stdin ends "
+      "the "
+      "broker." },
+    { "seed", "N", FLAG_INTEGER, AT(seed), 0, INT64_MAX, "1", "Of everything that is left to chance." },
+    { "sync", "MS", FLAG_INTEGER, AT(sync), 0, 60000, "0", "So long does storing take at most, in milliseconds." },
+    { "lost", "N", FLAG_INTEGER, AT(lost), 0, 100, "0",
+      "Of 100 answers that could come while a session moves, so many are lost." },
+    { "doubled", "N", FLAG_INTEGER, AT(doubled), 0, 100, "0",
+      "Of 100 answers that are sent again, so many come twice." },
+    { "protocol", "N", FLAG_INTEGER, AT(protocol), 129, 136, "136", "The version of CORE that it speaks." },
+    END,
+};
+
 static const struct flag no_flags[] = { END };
 
 const struct command commands[] = {
     { "ping", NULL, "Connects, logs in and asks the broker something.",
-      "Prints how long connecting, the log-in and the answers (least, median, most) took.", ping_flags, run_ping },
+      "Prints how long connecting, the log-in and the answers (least, median, most) took.", ping_flags, broker_flags,
+      run_ping },
     { "send", "QUEUE", "Sends messages, through lost connections if need be.",
       "One of --body, --file, --lines and --size says what to send. Each message gets an int property seq: 0, 1, 2, "
       "...\n"
       "QUEUE is an address; one that no queue is bound to is refused (with routeCheck=create in the URL it is made).\n"
       "Ends with a summary, on stderr or with --json as the last object on stdout.",
-      send_flags, run_send },
+      send_flags, broker_flags, run_send },
     { "receive", "QUEUE", "Receives messages and prints their bodies.",
       "Prints one body a line, with --json one object a message. The property seq, where there is one, is checked: "
       "numbers\n"
       "that come twice, not in order, or not at all between the lowest and the highest. Ctrl-C acknowledges what was "
       "printed\n"
       "and ends. Ends with a summary, on stderr or with --json as the last object on stdout.",
-      receive_flags, run_receive },
-    { "browse", "QUEUE", "Prints the messages in a queue and leaves them there.", NULL, browse_flags, run_browse },
+      receive_flags, broker_flags, run_receive },
+    { "browse", "QUEUE", "Prints the messages in a queue and leaves them there.", NULL, browse_flags, broker_flags,
+      run_browse },
     { "queue list", NULL, "Lists the broker's queues.", "Takes a user who may manage the broker.", no_flags,
-      run_queue_list },
-    { "queue create", "QUEUE", "Creates a queue, and its address if there is none.", NULL, create_flags,
+      broker_flags, run_queue_list },
+    { "queue create", "QUEUE", "Creates a queue, and its address if there is none.", NULL, create_flags, broker_flags,
       run_queue_create },
     { "queue delete", "QUEUE", "Deletes a queue with the messages in it. It must have no consumers.", NULL, no_flags,
-      run_queue_delete },
+      broker_flags, run_queue_delete },
     { "queue purge", "QUEUE", "Removes all messages from a queue.", "Takes a user who may manage the broker.", no_flags,
-      run_queue_purge },
+      broker_flags, run_queue_purge },
     { "queue stat", "QUEUE", "Shows a queue's settings and counters.",
-      "The last counters take a user who may manage the broker; for others they are left out.", no_flags,
+      "The last counters take a user who may manage the broker; for others they are left out.", no_flags, broker_flags,
       run_queue_stat },
     { "perf reattach", NULL, "Measures how long a cut connection keeps sends from being confirmed.",
       "The connection runs through a forwarder inside the command, which resets it. A pause is the time from a cut to "
@@ -124,7 +154,13 @@ const struct command commands[] = {
       "first confirmation of a message that was sent after it. The queue is made for it and deleted again; what "
       "arrives\n"
       "there is counted, so lost and doubled are seen, not assumed. The URL names one broker.",
-      perf_flags, run_perf_reattach },
+      perf_flags, broker_flags, run_perf_reattach },
+    { "mock", NULL, "Is a broker for tests, which misbehaves on command.",
+      "Listens on 127.0.0.1, keeps queues in memory, lets every user in. Prints its URL first. Ends with Ctrl-C or "
+      "SIGTERM, and\n"
+      "then with its counters, on stderr or with --json as the last object on stdout. "
+      "Exit status 2: the port cannot be had.",
+      mock_flags, local_flags, run_mock },
     END,
 };
 

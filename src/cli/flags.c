@@ -55,7 +55,7 @@ const char *nearest(const char *word, const char *list, char out[64])
 
 static const struct flag *find(const struct command *command, const char *name, size_t size)
 {
-    const struct flag *tables[] = { command->flags, common_flags };
+    const struct flag *tables[] = { command->flags, command->shared };
 
     for (size_t t = 0; t < 2; t++) {
         for (const struct flag *f = tables[t]; f->name != NULL; f++) {
@@ -68,7 +68,7 @@ static const struct flag *find(const struct command *command, const char *name, 
 
 static bool unknown(const struct command *command, const char *name, size_t size)
 {
-    const struct flag *tables[] = { command->flags, common_flags };
+    const struct flag *tables[] = { command->flags, command->shared };
     char list[512] = "", word[64], near[64];
 
     for (size_t t = 0; t < 2; t++) {
@@ -124,6 +124,18 @@ static bool read_word(const struct flag *f, const char *text, const char **out)
     return complain("--%s: \"%s\" is not one of %s", f->name, text, f->value);
 }
 
+static bool add_text(void *at, const char *text)
+{
+    struct texts *list = at;
+    const char **items = realloc(list->items, ((size_t)list->count + 1) * sizeof *items);
+
+    if (items == NULL)
+        return complain("out of memory");
+    list->items = items;
+    list->items[list->count++] = text;
+    return true;
+}
+
 static bool read_value(const struct flag *f, const char *text, struct settings *settings)
 {
     char *at = (char *)settings + f->at;
@@ -139,8 +151,7 @@ static bool read_value(const struct flag *f, const char *text, struct settings *
     case FLAG_WORD:
         return read_word(f, text, (const char **)at);
     case FLAG_LIST:
-        settings->properties[settings->property_count++] = text;
-        return true;
+        return add_text(at, text);
     default:
         *(const char **)at = text;
         return true;
@@ -194,10 +205,7 @@ bool flags_read(const struct command *command, int argc, char **argv, struct set
     bool only_operands = false;
 
     *settings = (struct settings){ .size = -1 };
-    settings->properties = calloc((size_t)argc + 1, sizeof *settings->properties);
-    if (settings->properties == NULL)
-        return complain("out of memory");
-    if (!set_defaults(common_flags, settings) || !set_defaults(command->flags, settings))
+    if (!set_defaults(command->shared, settings) || !set_defaults(command->flags, settings))
         return false;
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
@@ -226,6 +234,10 @@ bool flags_read(const struct command *command, int argc, char **argv, struct set
 
 void settings_free(struct settings *settings)
 {
-    free(settings->properties);
-    settings->properties = NULL;
+    struct texts *lists[] = { &settings->properties, &settings->queues, &settings->faults };
+
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        free(lists[i]->items);
+        *lists[i] = (struct texts){ 0 };
+    }
 }

@@ -49,7 +49,7 @@ void help_command(const struct command *command, FILE *out)
         fprintf(out, "%s\n", command->more);
     fprintf(out, "\nflags:\n");
     help_flags(out, command->flags);
-    help_flags(out, common_flags);
+    help_flags(out, command->shared);
     fprintf(out, "\nexit status:\n"
                  "  0  all is well\n"
                  "  1  the command line or the URL is wrong\n"

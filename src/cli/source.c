@@ -104,8 +104,8 @@ static int new_message(struct source *s, const struct settings *settings)
 
     if (rc == 0)
         rc = ra_message_set_durable(s->message, settings->durable, &err);
-    for (int i = 0; rc == 0 && i < settings->property_count; i++)
-        rc = property_set(s->message, settings->properties[i], &err);
+    for (int i = 0; rc == 0 && i < settings->properties.count; i++)
+        rc = property_set(s->message, settings->properties.items[i], &err);
     if (err != NULL)
         complain("%s", ra_error_message(err));
     ra_error_free(err);

@@ -308,6 +308,14 @@ static void on_news(void *ctx, enum rai_mock_news what, const uint8_t *body, siz
     s->counts[RA_MOCK_STAT_CONSUMED] += what == RAI_MOCK_CONSUMED;
 }
 
+static void on_frame(void *ctx, uint32_t link, bool from_client, const struct rai_frame *frame)
+{
+    struct rai_mock_server *s = ctx;
+    (void)link;
+    (void)frame;
+    s->counts[from_client ? RA_MOCK_STAT_PACKETS_IN : RA_MOCK_STAT_PACKETS_OUT]++;
+}
+
 static rai_mock *make_engine(struct rai_mock_server *s, const struct rai_mock_settings *settings)
 {
     struct timespec t;
@@ -318,7 +326,7 @@ static rai_mock *make_engine(struct rai_mock_server *s, const struct rai_mock_se
                                       .lost_answers = (int)settings->lost,
                                       .doubled_answers = (int)settings->doubled,
                                       .epoch_ms = (int64_t)t.tv_sec * 1000 - clock_us() / US,
-                                      .watch = { .ctx = s, .news = on_news } };
+                                      .watch = { .ctx = s, .news = on_news, .frame = on_frame } };
     return rai_mock_new(&config);
 }
 

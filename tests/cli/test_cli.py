@@ -28,7 +28,7 @@ SUMMARY = {"kind": str, "messages": int, "confirmed": int, "processed": int, "re
            "duplicates": int, "missing": int, "out_of_order": int, "reattached": int, "recreated": int, "seconds": float,
            "cpu_seconds": float}
 COMMANDS = ["ping", "send", "receive", "browse", "queue list", "queue create", "queue delete", "queue purge", "queue stat",
-            "perf reattach"]
+            "perf reattach", "mock"]
 BUILD = PORT = None
 
 
