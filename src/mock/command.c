@@ -107,16 +107,23 @@ static int32_t code_for_send(const struct rai_mock_call *c, const struct rai_moc
     const struct rai_mock_rule *rule = rai_mock_rule_of(c->m, message->address);
     if (rai_mock_address_is_full(c->m, message->address, RAI_MOCK_FAIL))
         return ADDRESS_FULL;
-    bool known = !c->s->auto_sends && rai_mock_id_is_known(c->m, message);
-    c->m->stats[RAI_MOCK_DUPLICATES] += known;
-    return rule != NULL && rule->code != 0 ? rule->code : known ? DUPLICATE_ID : 0;
+    return rule != NULL ? rule->code : 0;
 }
 
-/* Outside of a transaction nobody is told of a message that was there before, or that a full address drops. */
+static void doom(struct rai_mock_session *s, int32_t code)
+{
+    if (!s->auto_sends && s->doomed == 0)
+        s->doomed = code;
+}
+
+/* Of a message that was there before, or that a full address drops, nobody is told; but a transaction that has the
+ * former will not be committed. */
 static void keep_or_drop(struct rai_mock_call *c, struct rai_mock_message *message)
 {
-    bool known = c->s->auto_sends && rai_mock_id_is_known(c->m, message);
+    bool known = rai_mock_id_is_known(c->m, message);
     c->m->stats[RAI_MOCK_DUPLICATES] += known;
+    if (known)
+        doom(c->s, DUPLICATE_ID);
     if (known || rai_mock_address_is_full(c->m, message->address, RAI_MOCK_DROP)) {
         rai_mock_message_drop(message);
     } else if (c->s->auto_sends) {
@@ -137,8 +144,7 @@ static void take_message(struct rai_mock_call *c, struct rai_mock_message *messa
             agree(c);
         return;
     }
-    if (!c->s->auto_sends && c->s->doomed == 0)
-        c->s->doomed = code;
+    doom(c->s, code);
     if (respond)
         refuse_about(c, code, "AMQ229032: a send to", message != NULL ? message->address : "?", "is refused");
     if (message != NULL)

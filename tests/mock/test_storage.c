@@ -60,11 +60,11 @@ Test(mock_storage, a_known_id_dooms_its_transaction)
     send_with_id("x", 0);
     commit(1);
     send_with_id("y", 0);
-    send_with_id("x", 0);
-    commit(2);
-    send_with_id("y", 0);
+    send_with_id("x", 2);
     commit(3);
-    HEARS(&b, 0, "10 NULL 1", "10 EXCEPTION 113 2", "10 NULL 3");
+    send_with_id("y", 0);
+    commit(4);
+    HEARS(&b, 0, "10 NULL 1", "10 NULL 2", "10 EXCEPTION 113 3", "10 NULL 4");
     cr_expect_eq(rai_mock_queue_messages(b.m, "q"), 2);
 }
 
