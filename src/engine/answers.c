@@ -267,6 +267,21 @@ bool rai_entry_cancel(rai_session *s, struct rai_pending *entry)
     return true;
 }
 
+/* The broker will roll the transaction of this send back when its commit comes, and begin another one. If that answer is
+ * lost, the commit is written again and succeeds with nothing in it: its good answer must not be taken for what it says. */
+static void doom_commit(rai_session *s, uint64_t from)
+{
+    for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
+        struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
+        bool ends = entry->type == RAI_SESS_COMMIT || entry->type == RAI_SESS_ROLLBACK;
+        if (entry->offset < from || !ends || rai_log_is_hole(&s->log, entry->offset))
+            continue;
+        entry->doomed = entry->type == RAI_SESS_COMMIT;
+        return;
+    }
+    s->doomed = true;
+}
+
 void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *fault)
 {
     if (op->forced != NULL) {
@@ -280,13 +295,16 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
         struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
         if (entry->tagged || entry->ended || entry->as.op != op)
             continue;
-        /* without these the broker's state and ours would part: they stay, and end late */
+        /* without these the broker's state and ours would part: they stay, and end late; a cumulative acknowledgement
+         * also stands for others that came before it */
         bool structural = entry->type == RAI_SESS_ROLLBACK || entry->type == RAI_SESS_CLOSE ||
-                          entry->type == RAI_SESS_CONSUMER_CLOSE || entry->type == RAI_SESS_STOP;
+                          entry->type == RAI_SESS_CONSUMER_CLOSE || entry->type == RAI_SESS_STOP ||
+                          entry->type == RAI_SESS_ACKNOWLEDGE;
         if (structural || !rai_entry_cancel(s, entry))
             return;
         s->work = s->work || entry->work;
-        s->doomed = s->doomed || entry->doomed;
+        if (entry->doomed)
+            doom_commit(s, entry->offset); /* its transaction goes on to the next end, which may be logged already */
         rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, fault);
         rai_session_check_writable(s);
         return;
@@ -501,21 +519,6 @@ static const char *name_of(const struct rai_pending *entry)
     if (p != NULL)
         return p->address;
     return !entry->tagged && entry->as.op != NULL ? entry->as.op->name : NULL;
-}
-
-/* The broker will roll the transaction of this send back when its commit comes, and begin another one. If that answer is
- * lost, the commit is written again and succeeds with nothing in it: its good answer must not be taken for what it says. */
-static void doom_commit(rai_session *s, uint64_t send)
-{
-    for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
-        struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
-        bool ends = entry->type == RAI_SESS_COMMIT || entry->type == RAI_SESS_ROLLBACK;
-        if (entry->offset < send || !ends || rai_log_is_hole(&s->log, entry->offset))
-            continue;
-        entry->doomed = entry->type == RAI_SESS_COMMIT;
-        return;
-    }
-    s->doomed = true;
 }
 
 static bool rejected(rai_session *s, struct rai_pending *entry, int32_t code, const char *text)

@@ -54,11 +54,21 @@ static void list(rai_consumer *c)
     s->last_consumer = c;
 }
 
+static void end_force(rai_consumer *c, int outcome, const struct rai_fault *fault)
+{
+    rai_op *op = c->force_op;
+    c->force_op = NULL;
+    rai_op_end(op, outcome, fault);
+    rai_op_unref(op);
+}
+
 static void consumer_free(rai_consumer *c)
 {
+    struct rai_fault why;
+    rai_fault_set(&why, RA_E_CLOSED, "the consumer is closed");
+    end_force(c, RA_OUTCOME_NOT_DONE, &why); /* let go before its session's close was answered */
     rai_consumer_clear(c, false);
     rai_ready_forget_consumer(c);
-    rai_op_unref(c->force_op);
     rai_free(c->queue);
     rai_free(c->filter);
     rai_free(c);
@@ -137,14 +147,6 @@ void rai_consumer_opened(rai_consumer *c)
     rai_consumer_log_credits(c);
     if (c->force_op != NULL) /* the broker had no credits yet when it was asked: its marker would say nothing */
         log_force(c);
-}
-
-static void end_force(rai_consumer *c, int outcome, const struct rai_fault *fault)
-{
-    rai_op *op = c->force_op;
-    c->force_op = NULL;
-    rai_op_end(op, outcome, fault);
-    rai_op_unref(op);
 }
 
 void rai_consumer_ended(rai_consumer *c, const struct rai_fault *fault)

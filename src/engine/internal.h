@@ -200,6 +200,7 @@ struct rai_session {
     unsigned due;
 
     bool transacted, started, closing, close_logged, released;
+    bool aborted;       /* all that is left to do is to close it on the broker */
     bool work;          /* in the present transaction */
     bool doomed;        /* the broker refused some of it, so it will refuse the commit */
     bool commits_proven; /* the last commit was good */
@@ -521,8 +522,8 @@ void rai_session_barrier_answered(rai_session *s, uint32_t number);
 void rai_session_recreate(rai_session *s, struct rai_link *l); /* CREATESESSION was answered: new epoch */
 /* Everything unanswered ends: unwritten as not done, written as unknown. */
 void rai_session_end_all(rai_session *s, const struct rai_fault *why);
-/* The same on a link that lives on: what was written keeps its place and number, the rest is never written. false: out of
- * memory. */
+/* The same of a session that the broker still has: what was written keeps its place and number, the rest, but for the
+ * session's close, is never written. false: out of memory. */
 bool rai_session_drop_all(rai_session *s, const struct rai_fault *why);
 
 /* --- session.c --- */

@@ -174,11 +174,14 @@ static bool plan_controls(struct rai_link *l, int64_t now)
  * count a refused command, and it can lose the refusal while it moves the session. As long as such a command is the last
  * one written this does no harm: it is not in the count, so it is written again, and refused again. With others behind it
  * every number after it would be one off. Requests without a correlation need the gate in any case: nothing else tells
- * their answers apart. What has been proven good (see rai_entry_may_be_refused) is pipelined.
+ * their answers apart. What has been proven good (see rai_entry_may_be_refused) is pipelined, and what an aborted session
+ * leaves behind it is nobody's business any more.
  */
 static uint64_t gate(rai_session *s)
 {
     struct rai_pendings *p = &s->pendings;
+    if (s->aborted)
+        return UINT64_MAX;
     if (s->gate_index < p->head)
         s->gate_index = p->head;
     for (; s->gate_index < p->tail; s->gate_index++) {

@@ -65,6 +65,19 @@ static int acquire(rai_session *s, struct rai_credit *credit, size_t cost, struc
     return RA_OK;
 }
 
+/* For senders that wait, also when others have used up what came for them. */
+static void request_wanted(rai_session *s)
+{
+    for (rai_producer *p = s->producers; p != NULL; p = p->next) {
+        struct rai_credit *account = p->wanted > 0 ? p->wanted_credit : NULL;
+        int32_t needed = (int32_t)p->wanted > half_window(s) ? (int32_t)p->wanted : half_window(s);
+        if (account == NULL || s->e->config->producer_window < 0)
+            continue;
+        if ((int64_t)account->balance + account->arriving < (int64_t)p->wanted && account->arriving < needed)
+            request_credits(s, account, needed - account->arriving);
+    }
+}
+
 void rai_producer_credits(rai_session *s, const struct rai_frame *f)
 {
     int32_t credits;
@@ -88,6 +101,7 @@ void rai_producer_credits(rai_session *s, const struct rai_frame *f)
             credit->arriving -= credits < credit->arriving ? credits : credit->arriving;
     }
     rai_session_check_writable(s);
+    request_wanted(s);
 }
 
 /* --- routes: a send to an address without a queue is answered as if it had been stored --- */
@@ -357,16 +371,6 @@ void rai_producers_end(rai_session *s, const struct rai_fault *fault)
             opened(p, fault);
         else
             rai_producer_free_if_done(p);
-    }
-}
-
-static void request_wanted(rai_session *s)
-{
-    for (rai_producer *p = s->producers; p != NULL; p = p->next) {
-        struct rai_credit *account = p->wanted > 0 ? p->wanted_credit : NULL;
-        int32_t needed = (int32_t)p->wanted > half_window(s) ? (int32_t)p->wanted : half_window(s);
-        if (account != NULL && s->e->config->producer_window >= 0 && account->arriving < needed)
-            request_credits(s, account, needed - account->arriving);
     }
 }
 

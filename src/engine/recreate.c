@@ -422,16 +422,52 @@ void rai_session_end_all(rai_session *s, const struct rai_fault *why)
     rai_log_clear(&s->log);
 }
 
+/* Nobody waits for it any more. Its answer still has to be told from others. */
+static void disown(rai_session *s, struct rai_pending *entry, int outcome, const struct rai_fault *why)
+{
+    struct rai_pending rest = *entry;
+    rest.as.op = NULL;
+    rest.tagged = false;
+    rai_entry_end(s, entry, outcome, why);
+    *entry = rest;
+}
+
+/* out: behind what the broker may have got */
+static void drop_entries(rai_session *s, uint64_t out, const struct rai_fault *why)
+{
+    struct rai_fault unknown = *why;
+    int64_t sends = 0;
+    unknown.code = RA_E_OUTCOME_UNKNOWN;
+    for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
+        if (i < s->pendings.head)
+            continue;
+        struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
+        if (entry->ended)
+            continue;
+        if (entry->type == RAI_SESS_CLOSE) {
+            disown(s, entry, RA_OUTCOME_CONFIRMED, NULL); /* closed is what it is now */
+        } else if (entry->end <= out) {
+            sends += entry->type == RAI_SESS_SEND;
+            disown(s, entry, RA_OUTCOME_UNKNOWN, &unknown);
+        } else {
+            rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, why);
+        }
+    }
+    end_forgets(s);
+    s->forgets = sends; /* that is what they are from now on */
+}
+
 bool rai_session_drop_all(rai_session *s, const struct rai_fault *why)
 {
     rai_link_keeps_writing(s);
-    end_entries(s, why);
-    for (uint64_t at = s->log.planned; at < s->log.end;) {
+    uint64_t at = s->state == RAI_S_OPEN ? s->log.planned : s->log.written;
+    drop_entries(s, at, why);
+    while (at < s->log.end) {
         size_t size;
-        rai_log_frame(&s->log, at, &size);
-        if (!rai_log_is_hole(&s->log, at) && !rai_log_make_hole(&s->log, at))
+        bool stays = rai_frame_type(rai_log_frame(&s->log, at, &size)) == RAI_SESS_CLOSE;
+        if (!stays && !rai_log_is_hole(&s->log, at) && !rai_log_make_hole(&s->log, at))
             return false;
-        at += size;
+        at = at + size > s->log.confirmed ? at + size : s->log.confirmed; /* which moves over holes */
     }
     return true;
 }

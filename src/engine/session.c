@@ -302,16 +302,27 @@ int rai_session_close(rai_session *s, int64_t now, rai_op **op_out, struct rai_f
     return RA_OK;
 }
 
+/* It does, or will as soon as a request that is under way arrives. */
+static bool broker_has(const rai_session *s)
+{
+    return s->state == RAI_S_OPEN || s->state == RAI_S_ADRIFT || s->state == RAI_S_ASKED || s->state == RAI_S_BARRIER ||
+           s->state == RAI_S_SETTLED || s->state == RAI_S_REASKED || s->state == RAI_S_RECREATING;
+}
+
 void rai_session_abort(rai_session *s, int64_t now, int64_t *not_done, int64_t *unknown)
 {
     struct rai_fault why;
     s->e->now = now;
     rai_fault_set(&why, RA_E_CLOSED, "the session was closed before the broker had answered");
-    bool linked = s->state == RAI_S_OPEN && s->link != NULL;
-    if (s->state != RAI_S_CLOSED && s->state != RAI_S_LOST) {
-        s->closing = true;
-        /* so that the broker lets go of it now and not at its TTL */
-        if (!linked || !rai_session_drop_all(s, &why) || !rai_session_log_close(s, NULL))
+    if (s->state == RAI_S_CREATING) {
+        s->closing = true; /* closed for good when the answer comes */
+        end_open_op(s, &why);
+    } else if (s->state != RAI_S_CLOSED && s->state != RAI_S_LOST) {
+        s->closing = s->aborted = true;
+        /* The broker has to let go of it and of what it delivered to it, and may have it on a link that lives long: it is
+         * looked for, if need be, and closed there. */
+        bool closes = broker_has(s) && rai_session_drop_all(s, &why);
+        if (!closes || (!s->close_logged && !rai_session_log_close(s, NULL)))
             rai_session_closed(s);
     }
     if (not_done != NULL)

@@ -122,6 +122,17 @@ Test(engine_connect, a_topology_without_version_means_130)
     peer_free(p);
 }
 
+Test(engine_connect, what_an_old_broker_refused_is_remembered_on_the_next_link)
+{
+    struct peer *p = peer_new();
+    peer_start(p);
+    peer_session(p, false);
+    PLAY(p, "dial", "1> PING", "1> SUBSCRIBE 136", "1< OLDTOPOLOGY node", "1> CREATE 10 v130", "1< DENIED 108",
+         "1> CREATE 10 v129", "1< CREATED 129", "1 cut", "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 -1",
+         "2< OLDTOPOLOGY node", "2< REFUSED", "2> CREATE 10 v129", "2< CREATED 129");
+    peer_free(p);
+}
+
 Test(engine_connect, a_refused_user_ends_the_session_not_the_connection)
 {
     struct peer *p = peer_new();

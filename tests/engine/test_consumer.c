@@ -306,6 +306,48 @@ Test(engine_consumer, its_close_is_not_cancelled_by_a_deadline)
     peer_free(p);
 }
 
+/* It stands for those before it as well, which nobody would acknowledge again. */
+Test(engine_consumer, a_cumulative_acknowledgement_is_not_cancelled_by_a_deadline)
+{
+    struct peer *p = peer_new();
+    p->config.ack_batch_size = 1000;
+    rai_session *s = peer_open(p);
+    rai_consumer *c = consumer(p, s, 1000);
+    ra_message *m[2];
+    rai_op *op;
+    PLAY(p, "1> 10 CREDITS 0 1000", "1< 10 MSG 0 1 a", "1< 10 MSG 0 2 b", "1 cut");
+    for (int i = 0; i < 2; i++)
+        m[i] = rai_consumer_take(c, 0, p->now);
+    cr_assert_eq(rai_consumer_acknowledge(c, m[0], false, p->now, NULL, NULL), 0);
+    cr_assert_eq(rai_consumer_acknowledge(c, m[1], false, p->now, &op, NULL), 0);
+    PLAY(p, "wait 40000");
+    OP(p, op, "pending");
+    PLAY(p, "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 2", "2< TOPOLOGY 136 node", "2< REATTACHED 2",
+         "2> 10 BARRIER 1", "2< 10 NOBARRIER 1", "dial", "3> PING", "3> SUBSCRIBE 136", "3> REATTACH 10 3",
+         "3< REATTACHED 2", "3> 10 ACK 0 2 rr", "3< 10 OK");
+    OP(p, op, "confirmed");
+    for (int i = 0; i < 2; i++)
+        rai_message_unref(m[i]);
+    peer_free(p);
+}
+
+/* The session's close is not answered yet, so nothing else would end it. */
+Test(engine_consumer, released_in_a_session_that_closes_it_ends_its_forced_delivery)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_consumer *c = consumer(p, s, 1000);
+    rai_op *op;
+    cr_assert_eq(rai_consumer_force(c, p->now, &op, NULL), 0);
+    PLAY(p, "1> 10 CREDITS 0 1000", "1> 10 FORCE 0 1");
+    rai_session_close(s, p->now, NULL, NULL);
+    rai_consumer_release(c, p->now);
+    OP(p, op, "not done -8");
+    PLAY(p, "1> 10 CLOSE", "wait 40000", "1< 10 OK");
+    cr_assert_eq(s->state, RAI_S_CLOSED);
+    peer_free(p);
+}
+
 /* Without a buffer the credit of the last piece comes back when the message is taken. */
 Test(engine_consumer, a_large_message_without_a_window_keeps_its_last_credit_until_it_is_taken)
 {

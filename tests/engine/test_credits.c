@@ -90,6 +90,26 @@ Test(engine_credits, a_grant_lost_with_the_link_is_asked_for_again)
     peer_free(p);
 }
 
+/* Smaller sends may use up what the waiting one counted on. */
+Test(engine_credits, a_send_that_waits_asks_again_when_others_took_its_credits)
+{
+    struct peer *p = peer_new();
+    rai_session *s;
+    rai_producer *made = producer(p, &s);
+    cr_assert_eq(send_bytes(p, made, 160), RA_E_WOULD_BLOCK);
+    PLAY(p, "1> 10 WANT 500 a", "1< 10 CREDITS 500 a");
+    cr_assert_eq(send_bytes(p, made, 160), RA_OK);
+    cr_assert_eq(send_bytes(p, made, 100), RA_OK);
+    PLAY(p, "1> 10 SEND (160)", "1> 10 WANT 500 a", "1> 10 SEND (100)");
+    cr_assert_eq(send_bytes(p, made, 600), RA_E_WOULD_BLOCK); /* 160 are left, and 500 under way */
+    cr_assert_eq(send_bytes(p, made, 60), RA_OK);
+    EVENTS(p, "writable");
+    PLAY(p, "1> 10 SEND (60)", "1>", "1< 10 CREDITS 500 a", "1> 10 WANT 640 a", "1< 10 CREDITS 640 a");
+    EVENTS(p, "writable");
+    cr_assert_eq(send_bytes(p, made, 600), RA_OK);
+    peer_free(p);
+}
+
 Test(engine_credits, absurd_grants_do_not_overflow)
 {
     struct peer *p = peer_new();

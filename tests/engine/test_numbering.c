@@ -50,6 +50,27 @@ Test(engine_numbering, confirmations_empty_the_log)
     peer_free(p);
 }
 
+Test(engine_numbering, a_commit_proves_no_address_of_a_rolled_back_transaction)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    rai_op *op;
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_producer *producer = peer_producer(p, s);
+    peer_send(p, producer, "x", 1);
+    PLAY(p, "1> 11 PRODUCER 1", "1> 11 SEND x 1", "1< 11 NO 105 1");
+    cr_assert_eq(rai_session_rollback(s, p->now, &op, NULL), 0);
+    PLAY(p, "1> 11 ROLLBACK", "1< 11 OK");
+    OP(p, op, "confirmed");
+    cr_assert_eq(rai_session_commit(s, p->now, &op, NULL), 0);
+    peer_send(p, producer, "y", 2);
+    peer_send(p, producer, "z", 3);
+    PLAY(p, "1> 11 COMMIT 2", "1< 11 OK 2", "1> 11 SEND y 3", "1>", "1< 11 OK 3", "1> 11 SEND z 4");
+    OP(p, op, "confirmed");
+    peer_free(p);
+}
+
 /* Commands that may be refused are the last ones written; what has been proven good is pipelined. */
 Test(engine_numbering, nothing_follows_a_command_that_may_be_refused)
 {

@@ -275,6 +275,85 @@ Test(engine_operations, an_aborted_session_is_closed_on_the_broker)
     peer_free(p);
 }
 
+/* It may live on a link that lives long: it is looked for until it can be closed. */
+Test(engine_operations, a_session_aborted_in_a_recovery_is_closed_when_it_is_found)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_producer *producer = peer_producer(p, s);
+    rai_op *op;
+    peer_send(p, producer, "x", 1);
+    PLAY(p, "1> 10 PRODUCER 1", "1> 10 SEND x 1", "1 cut", "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 -1",
+         "2< TOPOLOGY 136 node");
+    peer_send(p, producer, "y", 2);
+    cr_assert_eq(rai_session_close(s, p->now, &op, NULL), 0);
+    rai_session_abort(s, p->now, NULL, NULL);
+    OP(p, op, "confirmed");
+    EVENTS(p, "disconnected; retrying 1 0; sends 1-1 unknown; sends 2-2 not done");
+    PLAY(p, "2< REATTACHED 1", "2> 10 BARRIER 1", "dial", "3> PING", "3> SUBSCRIBE 136", "2< 10 NOBARRIER 1",
+         "3> REATTACH 10 0", "3< REATTACHED 1", "3> 10 CLOSE", "3< 10 OK");
+    cr_assert_eq(s->state, RAI_S_CLOSED);
+    peer_free(p);
+}
+
+Test(engine_operations, a_session_aborted_while_it_is_made_is_closed_when_it_is_there)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, false);
+    PLAY(p, "1> CREATE 11 v136");
+    rai_session_abort(s, p->now, NULL, NULL);
+    PLAY(p, "1< CREATED 136", "1> 11 CLOSE", "1< 11 OK");
+    cr_assert_eq(s->state, RAI_S_CLOSED);
+    peer_free(p);
+}
+
+/* The log drops what nobody needs, and holes at its head with it. */
+Test(engine_operations, aborting_steps_over_what_was_cancelled_before)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_op *first, *second;
+    PLAY(p, "1 cut");
+    cr_assert_eq(rai_session_query_queue(s, "a", p->now, &first, NULL), 0);
+    cr_assert_eq(rai_session_query_queue(s, "b", p->now, &second, NULL), 0);
+    rai_op_abandon(second, p->now);
+    rai_session_abort(s, p->now, NULL, NULL);
+    OP(p, first, "not done -8");
+    OP(p, second, "not done -20");
+    PLAY(p, "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 -1", "2< TOPOLOGY 136 node", "2< REATTACHED -1",
+         "2> 10 BARRIER 1", "2< 10 NOBARRIER 1", "dial", "3> PING", "3> SUBSCRIBE 136", "3> REATTACH 10 0",
+         "3< REATTACHED -1", "3> 10 CLOSE");
+    peer_free(p);
+}
+
+/* A commit that is refused for sure, cancelled when the rollback behind it was logged already: the next transaction has
+ * nothing to do with it. */
+Test(engine_operations, a_cancelled_commit_dooms_nothing_behind_a_rollback)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    rai_op *refused, *rollback, *good;
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_producer *producer = peer_producer(p, s);
+    peer_send(p, producer, "x", 1);
+    PLAY(p, "1> 11 PRODUCER 1", "1> 11 SEND x 1", "1< 11 NO 105 1", "1 cut");
+    cr_assert_eq(rai_session_commit(s, p->now, &refused, NULL), 0);
+    cr_assert_eq(rai_session_rollback(s, p->now, &rollback, NULL), 0);
+    rai_op_abandon(refused, p->now);
+    OP(p, refused, "not done -20");
+    peer_send(p, producer, "y", 2);
+    cr_assert_eq(rai_session_commit(s, p->now, &good, NULL), 0);
+    PLAY(p, "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 -1", "2< TOPOLOGY 136 node", "2> REATTACH 11 0",
+         "2< REATTACHED -1", "2< REATTACHED 0", "2> 11 BARRIER 1", "dial", "3> PING", "3> SUBSCRIBE 136",
+         "2< 11 NOBARRIER 1", "3> REATTACH 10 -1", "3> REATTACH 11 1", "3< REATTACHED -1", "3< REATTACHED 0",
+         "3> 11 ROLLBACK", "3< 11 OK", "3> 11 SEND y 3", "3< 11 OK 3", "3> 11 COMMIT 4", "3< 11 OK 4");
+    OP(p, rollback, "confirmed");
+    OP(p, good, "confirmed");
+    peer_free(p);
+}
+
 Test(engine_operations, what_a_released_session_had_to_tell_is_not_told)
 {
     struct peer *p = peer_new();

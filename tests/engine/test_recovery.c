@@ -96,10 +96,10 @@ Test(engine_recovery, a_refused_commit_whose_refusal_was_lost_is_not_confirmed)
     rai_op *refused, *next;
     peer_send(p, producer, "x", 0);
     cr_assert_eq(rai_session_commit(s, p->now, &refused, NULL), 0);
-    PLAY(p, "1> 11 PRODUCER 1", "1> 11 SEND x 1", "1>", "1< 11 NO 105 1", "1> 11 COMMIT 2", "1>", "1 cut", "dial", GREET(2),
-         "2> REATTACH 10 -1", "2> REATTACH 11 0", TOPOLOGY(2), "2< REATTACHED -1", "2< REATTACHED 0",
-         "2> 11 BARRIER 1", "dial", GREET(3), "2< 11 NOBARRIER 1", TOPOLOGY(3), "3> REATTACH 10 -1",
-         "3> REATTACH 11 1", "3< REATTACHED -1", "3< REATTACHED 0", "3> 11 COMMIT 2", "3< 11 OK 2");
+    PLAY(p, "1> 11 PRODUCER 1", "1> 11 SEND x 1", "1>", "1< 11 NO 105 1", "1> 11 COMMIT 2", "1>", "1 cut", "dial",
+         GREET(2), "2> REATTACH 10 -1", "2> REATTACH 11 0", TOPOLOGY(2), "2< REATTACHED -1", "2< REATTACHED 0",
+         "2> 11 BARRIER 1", "dial", GREET(3), "2< 11 NOBARRIER 1", TOPOLOGY(3), "3> REATTACH 10 -1", "3> REATTACH 11 1",
+         "3< REATTACHED -1", "3< REATTACHED 0", "3> 11 COMMIT 2", "3< 11 OK 2");
     OP(p, refused, "rejected -80");
     peer_send(p, producer, "y", 0);
     cr_assert_eq(rai_session_commit(s, p->now, &next, NULL), 0);
@@ -223,9 +223,10 @@ Test(engine_recovery, nothing_that_can_be_lost_is_asked_for_on_a_link_without_an
     struct peer *p = peer_new();
     two_open(p, NULL);
     p->anchors_by_script = true;
-    PLAY(p, "1 cut", "dial", GREET(2), "2> ANCHOR 2", "2>", "dial", GREET(3), "3>", "2< CREATED 136", "2> REATTACH 10 0",
-         TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 1", "3> ANCHOR 3", "2< 10 NOBARRIER 1", "3>", "3< CREATED 136",
-         "3> REATTACH 10 1", TOPOLOGY(3), "3< REATTACHED 3", "3>", "2> UNANCHOR 2", "2>", "2< UNANCHORED 2", "2 gone");
+    PLAY(p, "1 cut", "dial", GREET(2), "2> ANCHOR 2", "2>", "dial", GREET(3), "3>", "2< CREATED 136",
+         "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 1", "3> ANCHOR 3", "2< 10 NOBARRIER 1",
+         "3>", "3< CREATED 136", "3> REATTACH 10 1", TOPOLOGY(3), "3< REATTACHED 3", "3>", "2> UNANCHOR 2", "2>",
+         "2< UNANCHORED 2", "2 gone");
     peer_free(p);
 }
 
@@ -253,8 +254,9 @@ Test(engine_recovery, an_anchor_that_is_not_answered_ends_the_link_later_each_ti
     struct peer *p = peer_new();
     two_open(p, NULL);
     p->anchors_by_script = true;
-    PLAY(p, "1 cut", "dial", GREET(2), "2> ANCHOR 2", TOPOLOGY(2), "dial", "wait 1999", "2>", "wait 1", "2 gone", "3 gone",
-         "wait 2000", "dial", GREET(4), "4> ANCHOR 3", TOPOLOGY(4), "dial", "wait 3999", "4>", "wait 1", "4 gone");
+    PLAY(p, "1 cut", "dial", GREET(2), "2> ANCHOR 2", TOPOLOGY(2), "dial", "wait 1999", "2>", "wait 1", "2 gone",
+         "3 gone", "wait 2000", "dial", GREET(4), "4> ANCHOR 3", TOPOLOGY(4), "dial", "wait 3999", "4>", "wait 1",
+         "4 gone");
     peer_free(p);
 }
 
@@ -275,6 +277,27 @@ Test(engine_recovery, leaving_lets_the_anchor_go_and_waits_for_that)
         PLAY(p, "1>");
         peer_free(p);
     }
+}
+
+/* Nobody has lost anything when such a session is closed in its move, but for a transaction: it would be dropped whole.
+ */
+Test(engine_recovery, a_transaction_that_was_never_written_waits_for_the_anchor)
+{
+    struct peer *p = peer_new();
+    rai_op *op;
+    peer_start(p);
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "dial", GREET(1), TOPOLOGY(1), "1> CREATE 10 v136", "1< CREATED 136");
+    rai_producer *producer = peer_producer(p, s);
+    PLAY(p, "1> 10 PRODUCER 1", "1< 10 CONFIRMED 0", "1>");
+    p->anchors_by_script = true;
+    PLAY(p, "1 cut");
+    peer_send(p, producer, "a", 1);
+    cr_assert_eq(rai_session_commit(s, p->now, &op, NULL), 0);
+    PLAY(p, "dial", GREET(2), "2> ANCHOR 2", "2>", "2< CREATED 136", "2> REATTACH 10 -1");
+    OP(p, op, "pending");
+    rai_op_unref(op);
+    peer_free(p);
 }
 
 /* --- several sessions, several links --- */
@@ -324,6 +347,23 @@ Test(engine_recovery, a_session_without_an_answer_delays_the_others_once)
     PLAY(p, "dial", GREET(4), "4> REATTACH 10 -1", TOPOLOGY(4), "4< REATTACHED -1", "3> REATTACH 10 -1",
          "3< REATTACHED -1");
     cr_assert_eq(stuck->state, RAI_S_OPEN);
+    peer_free(p);
+}
+
+/* The broker may have it on the link where it got stuck: that one is left with its anchor, or the session could be
+ * closed when it moves on. */
+Test(engine_recovery, a_link_on_which_a_session_got_stuck_keeps_its_anchor)
+{
+    struct peer *p = peer_new();
+    rai_session *stuck;
+    two_open(p, &stuck);
+    peer_session(p, false);
+    p->anchors_by_script = true;
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136", "1 cut", "dial", GREET(2), "2> ANCHOR 2", "2> REATTACH 11 -1",
+         "2< CREATED 136", "2< REATTACHED -1", "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 BARRIER 1",
+         "dial", GREET(3), "3> ANCHOR 3", "3> REATTACH 11 -1", "3< CREATED 136", "3< REATTACHED -1", TOPOLOGY(3),
+         "wait 1000", "2> 10 BARRIER 2", "wait 1000", "2>", "2 gone");
+    cr_assert_eq(stuck->state, RAI_S_ADRIFT);
     peer_free(p);
 }
 
