@@ -75,8 +75,8 @@ Test(engine_large, a_body_beyond_the_limit_goes_in_pieces)
     rai_session *s;
     rai_producer *producer = proven(p, &s);
     cr_assert_eq(send_bytes(p, producer, 250, 2), 0);
-    PLAY(p, "1> 10 LARGE", "1> 10 PIECE 100 more", "1> 10 PIECE 100 more", "1> 10 PIECE 50 last 2", "1>", "1< 10 OK 2",
-         "1< 10 CONFIRMED 5");
+    PLAY(p, "1> 10 LARGE", "1> 10 PIECE 100 more", "1> 10 PIECE 100 more", "1> 10 PIECE 50 last 2", "1>",
+         "1< 10 OK 2", "1< 10 CONFIRMED 5");
     EVENTS(p, "sends 2-2 confirmed");
     cr_assert_eq(s->log.confirmed, s->log.end, "four commands were counted");
     peer_free(p);

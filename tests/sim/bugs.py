@@ -16,7 +16,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROOMS = ("src/base", "src/codec", "src/engine", "src/mock")
-SIM = ("tests/sim/world.c", "tests/sim/work.c", "tests/sim/sim_main.c")
+SIM = ("tests/sim/world.c", "tests/sim/work.c", "tests/sim/check.c", "tests/sim/sim_main.c")
 API = ("src/api/message.c",)  # of which the engine's messages need their end only
 FLAGS = ["-std=c11", "-ffunction-sections", "-O1", "-g", "-D_GNU_SOURCE", "-Iabi", "-Isrc", "-Itests/sim"]
 CC = os.environ.get("CC", "cc")

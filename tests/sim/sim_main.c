@@ -20,7 +20,7 @@ enum { STEPS = 150 };
 
 struct totals {
     long scenarios, cuts, sends, ops;
-    int64_t reattached, recreated, virtual_us, mock[RAI_MOCK_STATS];
+    int64_t reattached, recreated, slowest, virtual_us, mock[RAI_MOCK_STATS];
 };
 
 static void configure(struct work *r, struct rai_mock_config *mock)
@@ -30,6 +30,10 @@ static void configure(struct work *r, struct rai_mock_config *mock)
     w->config.confirmation_window = r->lossy && world_chance(w, 100) ? -1 : windows[world_random(w, 4)];
     w->config.ack_batch_size = world_chance(w, 500) ? 0 : 200;
     w->config.producer_window = world_chance(w, 500) ? -1 : 600;
+    w->config.max_unconfirmed = world_chance(w, 200) ? 2000 : 1 << 20;
+    w->config.route_check = (enum rai_route_check)(1 + world_random(w, 3));
+    if (world_chance(w, 300))
+        w->config.call_timeout = w->config.call_failover_timeout = 200;
     mock->version = world_chance(w, 600) ? RAI_VERSION : RAI_VERSION_MIN + (int)world_random(w, 8);
     mock->sync_us = world_chance(w, 200) ? 3000000 : world_chance(w, 200) ? 0 : 20000;
 }
@@ -84,6 +88,8 @@ static void count_up(struct totals *t, const struct work *r)
     t->reattached += r->reattached;
     t->recreated += r->recreated;
     t->virtual_us += r->w.now;
+    if (!r->w.was_silent && r->slowest > t->slowest)
+        t->slowest = r->slowest;
     for (int i = 1; i < RAI_MOCK_STATS; i++)
         t->mock[i] += rai_mock_stat(r->w.m, (enum rai_mock_stat)i);
 }
@@ -136,6 +142,8 @@ static void report(const struct totals *t, double seconds)
            (long long)t->mock[RAI_MOCK_UNCOUNTED_AT_REATTACH], (long long)t->mock[RAI_MOCK_ANSWERS_LOST],
            (long long)t->mock[RAI_MOCK_ANSWERS_DOUBLED], (long long)t->mock[RAI_MOCK_EXCEPTIONS],
            (long long)t->mock[RAI_MOCK_FRAMES_DROPPED], (long long)t->mock[RAI_MOCK_CLOSED_IN_MOVE]);
+    printf("when nothing was silent, all sessions were open again %.1f s after the last trouble at the latest\n",
+           (double)t->slowest / 1e6);
     printf("%.1f s, %.0f scenarios per second, %.2f virtual hours (%.2f per second)\n", seconds,
            (double)t->scenarios / seconds, (double)t->virtual_us / 3.6e9, (double)t->virtual_us / 3.6e9 / seconds);
 }

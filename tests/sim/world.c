@@ -207,9 +207,10 @@ static void reap(struct world *w)
 static void lost(struct world *w, struct world_link *l)
 {
     struct rai_fault why;
-    if (l->engine == 0)
+    if (l->engine == 0 || l->ended)
         return;
     rai_fault_set(&why, RA_E_LINK_LOST, "cut");
+    l->ended = true; /* whenever the engine hangs up */
     rai_engine_link_lost(w->e, l->engine, &why, w->now);
     hangups(w);
 }
@@ -238,7 +239,7 @@ static bool move_out(struct world *w, struct world_link *l, size_t amount)
     int n;
     if (!limit_of(w, l)->overshoot)
         amount = at_most(limit_of(w, l)->up, l->up.total, amount);
-    while (amount > 0 && l->engine != 0 &&
+    while (amount > 0 && l->engine != 0 && !l->ended &&
            (n = rai_engine_output(w->e, l->engine, pieces, RAI_PLAN_PIECES, w->now)) > 0) {
         size_t now = 0;
         for (int i = 0; i < n && now < amount; i++) {
@@ -268,7 +269,7 @@ static bool move_in(struct world *w, struct world_link *l, size_t amount)
 static bool move_back(struct world *w, struct world_link *l, size_t amount)
 {
     size_t size;
-    if (l->engine == 0)
+    if (l->engine == 0 || l->ended)
         return false;
     const uint8_t *bytes = l->mock != 0 ? rai_mock_output(w->m, l->mock, &size) : NULL;
     if (bytes != NULL) {
@@ -316,7 +317,7 @@ static void check_limits(struct world *w, struct world_link *l)
     uint64_t given = l->down.total - waiting(&l->down);
     if (l->number < WORLD_LIMITS)
         w->moved[l->number] = (struct world_limit){ .up = l->up.total, .down = given };
-    if (l->engine == 0 || (l->up.total < limit->up && given < limit->down))
+    if (l->engine == 0 || l->ended || (l->up.total < limit->up && given < limit->down))
         return;
     w->cuts++;
     l->tell_mock = true;
@@ -344,7 +345,7 @@ bool world_turn(struct world *w, uint32_t amount)
             continue;
         any |= move_back(w, l, amount_of(w, amount));
         check_limits(w, l);
-        if (l->engine != 0 && waiting(&l->down) == 0 && !rai_mock_is_open(w->m, l->mock))
+        if (l->engine != 0 && !l->ended && waiting(&l->down) == 0 && !rai_mock_is_open(w->m, l->mock))
             lost(w, l); /* the broker has hung up */
     }
     hangups(w);
@@ -383,12 +384,12 @@ static void write_untold(struct world *w, struct world_link *l)
 void world_cut(struct world *w, size_t link, enum world_cut how)
 {
     struct world_link *l = w->links[link];
-    if (l->engine == 0)
+    if (l->engine == 0 || l->ended)
         return;
     w->cuts++;
     l->stalled = false;
     if (how == WORLD_SILENT) {
-        l->silent = true;
+        l->silent = w->was_silent = true;
         l->up.at = l->up.size;
         return;
     }

@@ -33,6 +33,7 @@ struct world_link {
     uint32_t engine, mock; /* ids; 0: that side has done with it */
     size_t number;         /* of its dial, from 0 */
     bool silent;
+    bool ended;     /* the engine was told */
     bool stalled;   /* nothing moves for now */
     bool tell_mock; /* of the end, when `up` is empty */
     struct world_bytes up, down;
@@ -50,7 +51,7 @@ struct world {
     struct world_link **links;
     size_t link_count, link_room;
     bool unreachable;                        /* connections are refused */
-    bool shut;                               /* the engine is to have no more links */
+    bool was_silent;                         /* some link, ever */
     struct world_limit limits[WORLD_LIMITS]; /* of the first links, in order of their dials */
     size_t dialed;
     struct world_limit moved[WORLD_LIMITS]; /* so far */
