@@ -17,8 +17,10 @@
  * transaction is told by its commit. */
 static void count_for_close(rai_session *s, const struct rai_pending *entry, int outcome)
 {
-    bool reported = entry->tagged || entry->as.op != NULL || (entry->type == RAI_SESS_SEND && s->transacted);
-    if (reported && !s->closing)
+    bool has_owner = entry->tagged || entry->as.op != NULL;
+    bool reported = has_owner || (entry->type == RAI_SESS_SEND && s->transacted);
+    bool own = !has_owner && entry->type != RAI_SESS_SEND; /* the engine's, of a set-up for instance */
+    if (own || (reported && !s->closing))
         return;
     s->unknown += outcome == RA_OUTCOME_UNKNOWN;
     s->not_done += outcome == RA_OUTCOME_NOT_DONE;
@@ -129,6 +131,15 @@ static void consumer_closed(rai_consumer *c)
     rai_consumer_ended(c, NULL);
 }
 
+static void queue_created(rai_session *s, struct rai_pending *entry)
+{
+    rai_op *op = entry->as.op;
+    if (op == NULL || op->made == NULL)
+        return;
+    rai_queue_made(s, op->made);
+    op->made = NULL;
+}
+
 /* What a good end does besides ending the work. */
 static void follow_up(rai_session *s, struct rai_pending *entry, const struct rai_frame *frame)
 {
@@ -141,10 +152,17 @@ static void follow_up(rai_session *s, struct rai_pending *entry, const struct ra
             binding_answer(entry, frame);
         break;
     case RAI_SESS_CREATECONSUMER:
-        rai_consumer_opened(entry->subject);
+        rai_consumer_opened(entry->subject, frame);
         break;
     case RAI_SESS_CONSUMER_CLOSE:
         consumer_closed(entry->subject);
+        break;
+    case RAI_CREATE_QUEUE_V2:
+        queue_created(s, entry);
+        break;
+    case RAI_DELETE_QUEUE:
+        if (!entry->tagged && entry->as.op != NULL)
+            rai_queue_deleted(s, entry->as.op->name);
         break;
     case RAI_SESS_ROLLBACK:
         rolled_back(s);

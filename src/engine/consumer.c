@@ -71,6 +71,7 @@ static void consumer_free(rai_consumer *c)
     rai_ready_forget_consumer(c);
     rai_free(c->queue);
     rai_free(c->filter);
+    rai_free(c->made);
     rai_free(c);
 }
 
@@ -136,9 +137,17 @@ static void log_force(rai_consumer *c)
     rai_draft_commit(&d, NULL);
 }
 
-void rai_consumer_opened(rai_consumer *c)
+static void learn_queue(rai_consumer *c, const struct rai_frame *answer)
+{
+    struct rai_queue_answer a;
+    if (c->made == NULL && answer != NULL && rai_get_queue_answer(answer, &a))
+        c->made = rai_made_queue_of_answer(c->queue, &a);
+}
+
+void rai_consumer_opened(rai_consumer *c, const struct rai_frame *answer)
 {
     c->create_pending = false;
+    learn_queue(c, answer);
     if (c->opened || c->closing) {
         rai_consumer_free_if_done(c);
         return;

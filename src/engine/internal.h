@@ -57,6 +57,7 @@ struct rai_op {
     rai_session *session;       /* NULL for the connection's own */
     struct rai_consumer *forced; /* a forced delivery waits on this consumer */
     ra_queue_info *info;
+    struct rai_made_queue *made; /* what it creates, to be created again with its session; NULL: it stays by itself */
     char *name; /* of the queue or address that it is about: to ask again, and for the fault */
 };
 
@@ -186,6 +187,13 @@ struct rai_large {
     uint8_t piece[];        /* the next one, until there is more than one */
 };
 
+/* see queues.c */
+struct rai_made_queue {
+    struct rai_made_queue *next;
+    struct rai_create_queue q; /* its strings are in text */
+    char text[];
+};
+
 struct rai_session {
     rai_engine *e;
     void *owner;
@@ -249,6 +257,7 @@ struct rai_session {
     uint32_t epoch; /* of deliveries: moves on when delivered messages stop being ours */
     rai_consumer *consumers, *last_consumer;
     rai_producer *producers, *last_producer;
+    struct rai_made_queue *made; /* in order */
     struct rai_credit *credits;
     struct rai_large *large; /* NULL: none is under way */
     int64_t next_consumer;
@@ -281,6 +290,7 @@ struct rai_consumer {
     int64_t id;
     uint64_t key; /* unique in the connection: what messages carry */
     char *queue, *filter;
+    struct rai_made_queue *made; /* its queue, when that does not stay by itself */
     bool browse, opened, closing, released;
     bool create_pending; /* CREATECONSUMER waits for its answer, which will look for this object */
     bool close_pending;  /* CONSUMER_CLOSE does */
@@ -578,7 +588,7 @@ void rai_session_cancel_op(rai_session *s, rai_op *op, const struct rai_fault *f
 void rai_consumer_message(rai_session *s, const struct rai_frame *f);
 void rai_consumer_large(rai_session *s, const struct rai_frame *f);
 void rai_consumer_chunk(rai_session *s, const struct rai_frame *f);
-void rai_consumer_opened(rai_consumer *c);
+void rai_consumer_opened(rai_consumer *c, const struct rai_frame *answer); /* answer NULL: it was lost */
 void rai_consumer_ended(rai_consumer *c, const struct rai_fault *fault); /* fault NULL: closed in order */
 void rai_consumer_clear(rai_consumer *c, bool return_credits);
 void rai_consumer_flush_ack(rai_consumer *c);
@@ -604,6 +614,16 @@ bool rai_large_is_interrupted(const rai_producer *p);
 void rai_large_forget(rai_session *s, const rai_producer *p);
 /* The message's last frame is not to be written: nor is what can be spared of the others. */
 void rai_large_cancelled(rai_session *s, uint64_t last);
+/* --- queues.c --- */
+bool rai_queue_is_passing(const struct rai_create_queue *q); /* it goes with the broker's memory */
+struct rai_made_queue *rai_made_queue_new(const struct rai_create_queue *q);
+struct rai_made_queue *rai_made_queue_of_answer(const char *queue, const struct rai_queue_answer *a);
+void rai_queue_made(rai_session *s, struct rai_made_queue *made); /* takes it over */
+void rai_queue_deleted(rai_session *s, const char *name);
+bool rai_queues_recreate(rai_session *s);
+bool rai_queue_of_consumer_recreate(rai_consumer *c);
+void rai_queues_free(rai_session *s);
+
 /* --- duplicate.c --- */
 bool rai_session_stamps(const rai_session *s); /* what it sends can be sent again */
 /* The property that a send is given, in wire form; returns its size, 0: none. */

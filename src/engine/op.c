@@ -34,6 +34,7 @@ void rai_op_unref(rai_op *op)
     if (op == NULL || --op->refs > 0)
         return;
     rai_queue_info_free(op->info);
+    rai_free(op->made);
     rai_free(op->name);
     rai_free(op);
 }

@@ -20,7 +20,8 @@
  *   create consumer               part of the set-up
  *   stop, rollback, close consumer  done: the new session begins so
  *   close session                 requeued         done (see recovery.c)
- *   credits, start, producers     part of the set-up
+ *   credits, start, producers,    part of the set-up
+ *   queues that do not stay
  */
 
 enum fate { FATE_DROP, FATE_REQUEUE, FATE_DONE, FATE_NOT_DONE, FATE_UNKNOWN, FATE_SETUP };
@@ -56,6 +57,8 @@ static enum fate fate_of(const rai_session *s, int type, bool written, bool comm
         return FATE_REQUEUE;
     if (type == RAI_CREATE_QUEUE_V2 && entry != NULL && entry->subject != NULL)
         return FATE_REQUEUE; /* of routeCheck=create, where "exists already" is as good */
+    if (type == RAI_CREATE_QUEUE_V2 && entry != NULL && entry->as.op == NULL)
+        return FATE_DONE; /* of the last set-up: the present one has its own */
     for (size_t i = 0; i < sizeof fates / sizeof *fates; i++)
         if (fates[i].type == type)
             return written ? fates[i].written : fates[i].unwritten;
@@ -290,13 +293,14 @@ static rai_op *op_of_consumer(const struct old_epoch *old, const rai_consumer *c
 
 static bool set_up_consumer(rai_consumer *c, rai_op *op)
 {
+    bool queue = rai_queue_of_consumer_recreate(c);
     rai_consumer_clear(c, false);
     c->opened = false; /* its credits follow the answer */
     c->owed = 0;
     c->credit_out = false;
     c->acked = c->delivered;
     c->create_pending = false;
-    if (rai_consumer_log_create(c, op))
+    if (queue && rai_consumer_log_create(c, op))
         return true;
     struct rai_fault why;
     rai_fault_set(&why, RA_E_NO_MEMORY, "out of memory while recreating the session");
@@ -308,6 +312,7 @@ static bool set_up(rai_session *s, const struct old_epoch *old)
 {
     bool fine = true;
     rai_producer_recreated(s);
+    fine = rai_queues_recreate(s);
     for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
         rai_consumer_revive(c);
     for (rai_consumer *c = s->consumers; c != NULL; c = c->next)

@@ -379,6 +379,7 @@ static void session_free(rai_session *s)
     }
     rai_free(s->large);
     rai_session_forget_transaction_id(s);
+    rai_queues_free(s);
     rai_log_destroy(&s->log);
     rai_pendings_destroy(&s->pendings);
     rai_numbers_destroy(&s->lost_answers);
@@ -581,6 +582,17 @@ int rai_session_create_address(rai_session *s, const char *address, bool multica
     return rai_session_request(&d, RAI_CREATE_ADDRESS, RAI_NO_CORRELATION, op_about(s, address), NULL, op_out, fault);
 }
 
+static rai_op *op_making(rai_session *s, const struct rai_create_queue *q)
+{
+    rai_op *op = op_about(s, q->queue);
+    bool passing = rai_queue_is_passing(q);
+    if (op != NULL && passing && (op->made = rai_made_queue_new(q)) == NULL) {
+        rai_op_discard(op);
+        return NULL;
+    }
+    return op;
+}
+
 int rai_session_create_queue(rai_session *s, const char *queue, const char *address, int routing_type, int flags,
                              const char *filter, int64_t now, rai_op **op_out, struct rai_fault *fault)
 {
@@ -601,7 +613,7 @@ int rai_session_create_queue(rai_session *s, const char *queue, const char *addr
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d))
         rai_put_create_queue(&d.w, d.size, s->channel, &q);
-    return rai_session_request(&d, RAI_CREATE_QUEUE_V2, RAI_NO_CORRELATION, op_about(s, queue), NULL, op_out, fault);
+    return rai_session_request(&d, RAI_CREATE_QUEUE_V2, RAI_NO_CORRELATION, op_making(s, &q), NULL, op_out, fault);
 }
 
 int rai_session_delete_queue(rai_session *s, const char *queue, int64_t now, rai_op **op_out, struct rai_fault *fault)

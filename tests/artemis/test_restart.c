@@ -151,3 +151,69 @@ ArtemisTest(restart, in_a_transaction__only_a_rollback_is_left)
     kit_expect_queue(b.port, k.queue, 0, 1);
     broker_stop(&b);
 }
+
+/* --- what belongs to the sessions is there again --- */
+
+static ra_consumer *temporary(ra_session *session, const char *queue, int flags)
+{
+    GOOD(ra_session_create_queue(session, queue, NULL, RA_ROUTING_ANYCAST, flags, NULL, &err));
+    return kit_consumer(session, queue, -2);
+}
+
+static void goes_through(ra_session *session, const char *queue, ra_consumer *consumer, int32_t seq)
+{
+    ra_producer *producer = kit_producer(session, queue);
+    kit_send(producer, seq, 0);
+    kit_expect(consumer, seq, true);
+    ra_producer_free(producer);
+}
+
+ArtemisTest(restart, of_the_broker__queues_consumers_and_browsers_are_as_before)
+{
+    enum { SESSIONS = 5 };
+    struct broker b;
+    struct kit k;
+    ra_session *sessions[SESSIONS];
+    ra_consumer *consumers[SESSIONS], *browser = NULL;
+    const char *queues[SESSIONS];
+    start(&b);
+    kit_open(&k, b.port, "reliable=true", RA_SESSION_AUTO_COMMIT);
+    kit_fill(k.producer, 0, 3);
+    kit_consume(&k, -2);
+    kit_expect(k.consumer, 0, false);
+    for (int i = 0; i < SESSIONS; i++) {
+        sessions[i] = kit_session(k.connection, RA_SESSION_AUTO_COMMIT);
+        queues[i] = kit_name("passing");
+        consumers[i] = temporary(sessions[i], queues[i], i % 2 == 0 ? RA_QUEUE_TEMPORARY : 0);
+        GOOD(ra_session_start(sessions[i], &err));
+        goes_through(sessions[i], queues[i], consumers[i], i);
+    }
+    const char *unwatched = kit_name("passing");
+    ra_consumer_free(temporary(sessions[0], unwatched, RA_QUEUE_TEMPORARY));
+    const char *browsed = kit_name("browsed");
+    kit_queue(k.session, browsed);
+    ra_producer *producer = kit_producer(k.session, browsed);
+    kit_fill(producer, 0, 2);
+    GOOD(ra_consumer_open(sessions[1], browsed, NULL, RA_CONSUMER_BROWSE, -2, &browser, &err));
+    kit_expect(browser, 0, false);
+
+    restart(&b);
+    kit_await_stat(k.connection, RA_STAT_RECREATED, 1 + SESSIONS);
+    for (int i = 0; i < SESSIONS; i++)
+        goes_through(sessions[i], queues[i], consumers[i], 10 + i);
+    ra_consumer_free(consumers[0]);
+    consumers[0] = kit_consumer(sessions[0], unwatched, -2);
+    goes_through(sessions[0], unwatched, consumers[0], 20);
+    for (int32_t seq = 0; seq < 2; seq++)
+        kit_expect(browser, seq, false); /* from the beginning */
+    for (int32_t seq = 0; seq < 3; seq++)
+        kit_expect(k.consumer, seq, true); /* the first comes again */
+    ra_consumer_free(browser);
+    ra_producer_free(producer);
+    for (int i = 0; i < SESSIONS; i++) {
+        ra_consumer_free(consumers[i]);
+        ra_session_free(sessions[i]);
+    }
+    kit_close(&k);
+    broker_stop(&b);
+}

@@ -111,7 +111,7 @@ void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t 
  *     PING, TOPOLOGY v node, OLDTOPOLOGY node, NODE version event node primary backup more|last, LEFT version event node,
  *     DISCONNECT, DISCONNECT version reason node connector (connectors are ports, 0: none; versions as in the packets), CREATED v, DENIED code, REATTACHED n, REFUSED, UNANCHORED i
  *     RAW text
- *     ch OK [corr | short], ch NO code [corr], ch NOBARRIER j, ch CONFIRMED n, ch QUEUE name, ch BINDING exists queues
+ *     ch OK [corr | short], ch NO code [corr], ch NOBARRIER j, ch CONFIRMED n, ch QUEUE name [passing], ch BINDING exists queues
  *     ch TIMEOUT, ch CREDITS n address, ch FULL n address, ch MSG consumer id body [expiration], ch MARKER consumer seq
  *     ch LARGE consumer id size, ch CHUNK consumer size more|last, ch GONE consumer */
 enum { PEER_FRAME_MAX = 512 * 1024 };

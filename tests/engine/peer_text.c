@@ -413,8 +413,9 @@ static int compose_data(struct rai_writer *w, const char *text)
     char name[64];
     int n, count;
     if (sscanf(text, "QUEUE %63s", name) == 1) {
-        for (int i = 0; i < 3; i++)
-            rai_put_bool(w, i == 0);
+        bool durable = strstr(text, " passing") == NULL;
+        for (int i = 0; i < 3; i++) /* exists, durable, temporary */
+            rai_put_bool(w, i == 0 || (i == 1 && durable));
         rai_put_i32(w, 1);
         rai_put_i64(w, 7);
         rai_put_nsstr(w, NULL, 0);

@@ -132,6 +132,61 @@ Test(engine_recreate, requests_follow_the_table)
     peer_free(p);
 }
 
+/* --- queues that do not stay (W13) --- */
+
+static void made(struct peer *p, rai_session *s, const char *queue, int flags)
+{
+    rai_op *op;
+    char frame[64];
+    cr_assert_eq(rai_session_create_queue(s, queue, NULL, 1, flags, NULL, p->now, &op, NULL), 0);
+    snprintf(frame, sizeof frame, "1> 10 QUEUE %s", queue);
+    PLAY(p, frame, "1< 10 OK");
+    OP(p, op, "confirmed");
+}
+
+Test(engine_recreate, temporary_queues_are_made_again_also_without_a_consumer)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_op *op;
+    made(p, s, "temporary", RA_QUEUE_TEMPORARY);
+    made(p, s, "durable", RA_QUEUE_DURABLE);
+    made(p, s, "deleted", 0);
+    made(p, s, "automatic", RA_QUEUE_DURABLE | RA_QUEUE_AUTO_CREATED);
+    cr_assert_eq(rai_session_delete_queue(s, "deleted", p->now, &op, NULL), 0);
+    PLAY(p, "1> 10 DELETE deleted", "1< 10 OK");
+    OP(p, op, "confirmed");
+    PLAY(p, RECREATED("4"), "2> 10 QUEUE temporary", "2< 10 OK", "2> 10 QUEUE automatic", "2< 10 NO 101", "2>");
+    EVENTS(p, "disconnected; retrying 1 0; recreated 0 0");
+    peer_free(p);
+}
+
+Test(engine_recreate, the_queue_of_a_consumer_is_made_before_it)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_consumer *c = peer_consumer(p, s, "q", 500, NULL);
+    PLAY(p, "1> 10 CONSUMER 0 q", "1< 10 QUEUE q passing", "1> 10 CREDITS 0 500", RECREATED("0"), "2> 10 QUEUE q", "2>",
+         "2< 10 OK", "2> 10 CONSUMER 0 q", "2< 10 QUEUE q passing", "2> 10 CREDITS 0 500", "2>");
+    cr_assert_eq(rai_consumer_fault(c)->code, RA_OK);
+    peer_free(p);
+}
+
+/* Twice in a row, in the middle of the set-up: nobody's work is in doubt by that. */
+Test(engine_recreate, a_set_up_that_is_cut_short_begins_anew)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    made(p, s, "t", RA_QUEUE_TEMPORARY);
+    peer_consumer(p, s, "q", 500, NULL);
+    PLAY(p, "1> 10 CONSUMER 0 q", "1< 10 QUEUE q", "1> 10 CREDITS 0 500", RECREATED("1"), "2> 10 QUEUE t", "2 cut", "dial",
+         GREET(3), "3> REATTACH 10 -1", TOPOLOGY(3), "3< REFUSED", "3> CREATE 10 v136", "3< CREATED 136", "3> 10 QUEUE t",
+         "3< 10 OK", "3> 10 CONSUMER 0 q", "3< 10 QUEUE q", "3> 10 CREDITS 0 500", "3>");
+    cr_assert_eq(s->unknown, 0);
+    cr_assert_eq(s->not_done, 0);
+    peer_free(p);
+}
+
 /* --- transactions --- */
 
 static rai_producer *transaction(struct peer *p, rai_session **s)
