@@ -401,9 +401,14 @@ void rai_producer_recreated(rai_session *s)
 
 /* --- sends --- */
 
+/* A message that is larger than the log may be goes when there is next to nothing else: the request for its credits, say. */
 static bool log_has_room(const rai_session *s, size_t size)
 {
-    return rai_log_empty(&s->log) || (int64_t)(rai_log_bytes(&s->log) + size) <= s->e->config->max_unconfirmed;
+    enum { NEXT_TO_NOTHING = 1024 };
+    int64_t bytes = (int64_t)rai_log_bytes(&s->log), max = s->e->config->max_unconfirmed;
+    if ((int64_t)size > max)
+        return bytes <= NEXT_TO_NOTHING && bytes <= max / 2;
+    return bytes + (int64_t)size <= max;
 }
 
 /* Sends that ask for no answer fill the log of a session without a window, and nothing would empty it: ask something. */

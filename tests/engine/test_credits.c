@@ -50,6 +50,21 @@ Test(engine_credits, a_message_larger_than_the_window_asks_for_its_size)
     peer_free(p);
 }
 
+/* The request for its credits is in the log as well, and nobody confirms it. */
+Test(engine_credits, a_message_larger_than_the_log_finds_room_when_its_credits_come)
+{
+    struct peer *p = peer_new();
+    rai_session *s;
+    p->config.max_unconfirmed = 1500;
+    rai_producer *made = producer(p, &s);
+    cr_assert_eq(send_bytes(p, made, 2000), RA_E_WOULD_BLOCK);
+    PLAY(p, "1> 10 WANT 2040 a", "1< 10 CREDITS 2040 a");
+    EVENTS(p, "writable");
+    cr_assert_eq(send_bytes(p, made, 2000), RA_OK);
+    cr_assert_eq(send_bytes(p, made, 2000), RA_E_WOULD_BLOCK);
+    peer_free(p);
+}
+
 Test(engine_credits, a_full_address_refuses_once_and_is_asked_again)
 {
     struct peer *p = peer_new();
