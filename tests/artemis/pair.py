@@ -1,11 +1,11 @@
 """Two real brokers for the proofs: a primary and its backup, or a cluster of two active nodes."""
+import functools
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 
 from storm import ROOT, Judge
 
@@ -15,7 +15,6 @@ class Two:
 
     def __init__(self, kind, *settings):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"reattach-{kind}-"))
-        self.judge = None
         try:
             self.port = self.run(kind, ".", *settings)["port"]
         except BaseException:
@@ -29,13 +28,18 @@ class Two:
             raise RuntimeError(f"broker.py {command} {member}: {done.stderr}")
         return json.loads(done.stdout)
 
+    @functools.cached_property
+    def judge(self):
+        """For queues of the primary, or of node 0."""
+        return Judge(self.port)
+
     def __enter__(self):
-        self.judge = Judge(self.port)
         return self
 
     def __exit__(self, *_):
         try:
-            self.judge.close()
+            if "judge" in self.__dict__:
+                self.judge.close()
         finally:
             self.run("cleanup", ".")
 
@@ -74,3 +78,23 @@ class Talker:
             status = "hangs"
         self.reader.join(10)
         return status
+
+
+class Relay:
+    """An address under which a broker is reached, and which it does not know."""
+
+    def __init__(self, proof, target, *arguments):
+        self.program = Talker([proof.program("relay"), "--listen", 0, "--target", target, "--control", *arguments])
+        if not self.program.wait(lambda said: "port" in said, 10):
+            raise RuntimeError("the relay does not listen")
+        self.port = self.program.said["port"]
+
+    def tell(self, line):
+        self.program.process.stdin.write(line + "\n")
+        self.program.process.stdin.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.program.end(10)

@@ -22,11 +22,12 @@ struct member {
     int64_t recreated, elsewhere, reattached;
 };
 
-static void check(int rc, ra_error *err)
+/* err by its address: arguments are evaluated in any order. */
+static void check(int rc, ra_error **err)
 {
     if (rc >= 0)
         return;
-    fprintf(stderr, "prove_cluster: %s: %s\n", ra_error_name(err), ra_error_message(err));
+    fprintf(stderr, "prove_cluster: %s: %s\n", ra_error_name(err != NULL ? *err : NULL), ra_error_message(err != NULL ? *err : NULL));
     exit(2);
 }
 
@@ -43,13 +44,13 @@ static void open_member(struct member *m, const char *url, const char *queue)
 {
     ra_error *err = NULL;
 
-    check(ra_connection_open(url, NULL, 30000, &m->connection, &err), err);
+    check(ra_connection_open(url, NULL, 30000, &m->connection, &err), &err);
     check(ra_connection_listen(m->connection, NULL,
                                RA_EVENT_MASK(RA_EVENT_RECREATED) | RA_EVENT_MASK(RA_EVENT_REATTACHED), on_session, m, NULL,
                                NULL, &err),
-          err);
-    check(ra_session_open(m->connection, RA_SESSION_AUTO_COMMIT, &m->session, &err), err);
-    check(ra_producer_open(m->session, queue, &m->producer, &err), err);
+          &err);
+    check(ra_session_open(m->connection, RA_SESSION_AUTO_COMMIT, &m->session, &err), &err);
+    check(ra_producer_open(m->session, queue, &m->producer, &err), &err);
 }
 
 static bool send_one(struct member *m, ra_message *message)
@@ -81,7 +82,7 @@ static void close_member(struct member *m)
 {
     ra_error *err = NULL;
 
-    check(ra_connection_close(m->connection, 10000, NULL, NULL, &err), err);
+    check(ra_connection_close(m->connection, 10000, NULL, NULL, &err), &err);
     ra_producer_free(m->producer);
     ra_session_free(m->session);
     ra_connection_free(m->connection);

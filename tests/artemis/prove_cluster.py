@@ -7,7 +7,7 @@ import pathlib
 import sys
 import time
 
-from pair import Talker, Two
+from pair import Relay, Talker, Two
 from proof import Proof
 
 COLUMNS = ["URL", "options", "connections", "at node 0", "at node 1", "after kill -9 of node 0, at node 1", "sessions recreated",
@@ -59,21 +59,6 @@ class Members:
 
     def end(self):
         return self.program.end(60)
-
-
-class Relay:
-    """An address under which a node is reached, and which it does not know."""
-
-    def __init__(self, proof, target):
-        self.program = Talker([proof.program("relay"), "--listen", 0, "--target", target, "--control"])
-        self.program.wait(lambda said: "port" in said, 10)
-        self.port = self.program.said["port"]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.program.end(10)
 
 
 def spread(proof, ports, policy, connections):

@@ -61,6 +61,7 @@ struct worker {
     char address[96];
     struct ack acks[ACKS_MAX]; /* ring: acknowledgements under way */
     uint32_t ack_head, ack_tail;
+    int64_t recoveries_cut;
     atomic_llong reattached, recreated, elsewhere, lost;
     int64_t began_ms;
 };
@@ -82,11 +83,12 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void check(int rc, ra_error *err)
+/* err by its address: arguments are evaluated in any order. */
+static void check(int rc, ra_error **err)
 {
     if (rc >= 0)
         return;
-    fprintf(stderr, "prove_failover: %s: %s\n", ra_error_name(err), ra_error_message(err));
+    fprintf(stderr, "prove_failover: %s: %s\n", ra_error_name(err != NULL ? *err : NULL), ra_error_message(err != NULL ? *err : NULL));
     exit(2);
 }
 
@@ -143,7 +145,7 @@ static void dispatch(struct worker *w, int64_t wait_ms)
     int rc = ra_connection_wait_event(w->connection, wait_ms, &err);
 
     if (rc != RA_E_TIMEOUT)
-        check(rc, err);
+        check(rc, &err);
     ra_error_free(err);
     if (rc >= 0)
         check(ra_connection_dispatch(w->connection, 0, NULL), NULL);
@@ -157,29 +159,30 @@ static void set_up(struct worker *w)
     ra_error *err = NULL;
 
     snprintf(w->address, sizeof w->address, "%s.%s", w->run->queue, l->suffix);
-    check(ra_connection_open(w->run->url, NULL, 30000, &w->connection, &err), err);
-    check(ra_connection_listen(w->connection, NULL, sessions, on_session, w, NULL, NULL, &err), err);
+    check(ra_connection_open(w->run->url, NULL, 30000, &w->connection, &err), &err);
+    check(ra_connection_listen(w->connection, NULL, sessions, on_session, w, NULL, NULL, &err), &err);
     check(ra_session_open(w->connection, l->transacted ? RA_SESSION_TRANSACTED : RA_SESSION_AUTO_COMMIT, &w->session, &err),
-          err);
+          &err);
     if (w->role == RECEIVER) {
-        check(ra_consumer_open(w->session, w->address, NULL, 0, -2, &w->consumer, &err), err);
-        check(ra_session_start(w->session, &err), err);
+        check(ra_consumer_open(w->session, w->address, NULL, 0, -2, &w->consumer, &err), &err);
+        check(ra_session_start(w->session, &err), &err);
         return;
     }
     check(ra_connection_listen(w->connection, NULL, RA_EVENT_MASK(RA_EVENT_SEND_OUTCOME), on_outcome, w, NULL, NULL, &err),
-          err);
-    check(ra_session_create_queue(w->session, w->address, NULL, RA_ROUTING_ANYCAST, RA_QUEUE_DURABLE, NULL, &err), err);
-    check(ra_producer_open(w->session, w->address, &w->producer, &err), err);
-    check(ra_message_new(RA_MESSAGE_BYTES, &w->message, &err), err);
-    check(ra_message_set_durable(w->message, 1, &err), err);
-    check(ra_message_set_body(w->message, "sixty-four bytes of body sixty-four bytes of body sixty-four", 60, &err), err);
+          &err);
+    check(ra_session_create_queue(w->session, w->address, NULL, RA_ROUTING_ANYCAST, RA_QUEUE_DURABLE, NULL, &err), &err);
+    check(ra_producer_open(w->session, w->address, &w->producer, &err), &err);
+    check(ra_message_new(RA_MESSAGE_BYTES, &w->message, &err), &err);
+    check(ra_message_set_durable(w->message, 1, &err), &err);
+    check(ra_message_set_body(w->message, "sixty-four bytes of body sixty-four bytes of body sixty-four", 60, &err), &err);
 }
 
 static void tear_down(struct worker *w)
 {
     ra_error *err = NULL;
 
-    check(ra_connection_close(w->connection, 20000, NULL, NULL, &err), err);
+    check(ra_connection_stat(w->connection, RA_STAT_RECOVERIES_CUT, &w->recoveries_cut, &err), &err);
+    check(ra_connection_close(w->connection, 20000, NULL, NULL, &err), &err);
     ra_message_unref(w->message);
     ra_producer_free(w->producer);
     ra_consumer_free(w->consumer);
@@ -221,7 +224,7 @@ static void send_tagged(struct worker *w)
     ra_error *err = NULL;
     int rc;
 
-    check(ra_message_set_int(w->message, "seq", (int32_t)seq, &err), err);
+    check(ra_message_set_int(w->message, "seq", (int32_t)seq, &err), &err);
     l->seq_of_send[l->sends] = seq;
     rc = ra_producer_send_tagged(w->producer, NULL, w->message, l->sends, &err);
     if (rc == RA_E_WOULD_BLOCK) {
@@ -230,7 +233,7 @@ static void send_tagged(struct worker *w)
         dispatch(w, 20);
         return;
     }
-    check(rc, err);
+    check(rc, &err);
     l->sends++;
 }
 
@@ -465,8 +468,10 @@ static void say_progress(struct run *run)
     for (int i = 0; i < 4; i++) {
         struct worker *w = &run->workers[i];
 
-        printf("%s{\"reattached\":%lld,\"recreated\":%lld,\"elsewhere\":%lld,\"lost\":%lld}", i > 0 ? "," : "",
-               (long long)w->reattached, (long long)w->recreated, (long long)w->elsewhere, (long long)w->lost);
+        printf("%s{\"reattached\":%lld,\"recreated\":%lld,\"elsewhere\":%lld,\"lost\":%lld,"
+               "\"recoveries_cut\":%lld}",
+               i > 0 ? "," : "", (long long)w->reattached, (long long)w->recreated, (long long)w->elsewhere, (long long)w->lost,
+               run->running == 0 ? (long long)w->recoveries_cut : 0LL);
     }
     printf("]}\n");
 }

@@ -4,20 +4,26 @@ durable load from two senders and two receivers, one of each transacted.
 Senders send again what ended as unknown, so a message can be there twice, but never without notice; and what was confirmed is
 there (prove_failover.c keeps the books). The Java client runs beside it, on the same pair, through the same failovers.
 """
+import contextlib
+import os
 import random
+import signal
 import sys
 import time
 
-from pair import Talker, Two
+from pair import Relay, Talker, Two
 from proof import Proof
 from storm import java
 
 COLUMNS = ["versions", "client", "failovers", "fail-backs", "queue", "messages", "confirmed", "unknown sends", "lost", "doubled",
-           "doubled, not announced", "sessions recreated", "longest standstill, s"]
-OPTIONS = "user=admin&password=admin&reliable=true&maxRetryInterval=500"
+           "doubled, not announced", "sessions recreated", "recoveries cut", "longest standstill, s"]
+OPTIONS = "user=admin&password=admin&reliable=true&maxRetryInterval=500&callTimeout=300000&callFailoverTimeout=-1"
 LOADS = {"plain": "", "duplicateDetection": "&duplicateDetection=true"}
-PATIENCE = 60  # seconds until everybody gets something through again
+PATIENCE = 240  # seconds until everybody gets something through again
 ROLES = 4
+PART = 5  # rounds of one series, so that a long proof can be stopped and resumed
+PART_SECONDS = 300
+DELAY_MS = 15  # of the relay, each way
 RATE = 200  # messages a second, of each sender
 
 
@@ -42,7 +48,7 @@ class Load:
     def result(self):
         status, said = self.program.end(300), self.program.said
         return {"status": status, "verdict": said.get("verdict", []), "longest": round(self.longest, 1),
-                "recreated": sum(session["recreated"] for session in said.get("sessions", []))}
+                **{key: sum(session[key] for session in said.get("sessions", [])) for key in ("recreated", "recoveries_cut")}}
 
 
 def all_move(loads):
@@ -64,9 +70,19 @@ def backup_again(pair):
         return 1
 
 
-def one_round(pair, loads, pause):
+def cut_and_kill(pair, relay):
+    """The broker goes while its clients are looking for their sessions on it: a recovery takes ten roundtrips or so."""
+    pid = pair.run("status", "primary")["pid"]
+    relay.tell("cut rst")
+    time.sleep(random.uniform(0, 12 * DELAY_MS / 1000))
+    os.kill(pid, signal.SIGKILL)
+
+
+def one_round(pair, loads, pause, relay):
     """There and back: whether everybody went on after each, and whether the backup had to be helped."""
     time.sleep(random.uniform(*pause))
+    if relay:
+        cut_and_kill(pair, relay)
     pair.run("kill", "primary")
     pair.run("wait", "backup", "active")
     there = all_move(loads)
@@ -84,23 +100,51 @@ def start_java(port, rate):
     return reference
 
 
-def failovers(versions, rounds, rate, pause, proof, beside):
+def failovers(proof, versions, rounds, pause, beside, in_recovery):
     primary, backup = versions
-    with Two("pair", "--version", primary, "--backup-version", backup) as pair:
-        reference = start_java(pair.port, rate) if beside else None
-        loads = [Load(proof, pair.port, rate, name, options) for name, options in LOADS.items()]
+    with contextlib.ExitStack() as stack:
+        pair = stack.enter_context(Two("pair", "--version", primary, "--backup-version", backup))
+        relay = stack.enter_context(Relay(proof, pair.port, "--delay", DELAY_MS)) if in_recovery else None
+        port = relay.port if relay else pair.port
+        mapped = f"&addressMap=127.0.0.1:{pair.port}=127.0.0.1:{port}" if relay else ""
+        reference = start_java(pair.port, RATE) if beside else None
+        loads = [Load(proof, port, RATE, name, options + mapped) for name, options in LOADS.items()]
         there = back = started = 0
         for _ in range(rounds if all_move(loads) else 0):
-            good_there, good_back, again = one_round(pair, loads, pause)
+            good_there, good_back, again = one_round(pair, loads, pause, relay)
             there, back, started = there + good_there, back + good_back, started + again
             if not (good_there and good_back):
                 break
         result = {"there": there, "back": back, "backup_started": started, "loads": {load.name: load.result() for load in loads}}
         if reference:
-            result["java"] = {"status": reference.end(120), **reference.said}
+            reference.end(120)
+            result["java"] = {key: reference.said.get(key, 0) for key in ("sent", "confirmed", "refused", "confirmed_lost",
+                                                                          "doubled")}
         result["left"] = {f"{load.name}.{queue}": len(pair.judge.drain(f"{load.queue}.{queue}"))
                           for load in loads for queue in ("auto", "tx")}
         return result
+
+
+def add(a, b, key=""):
+    """The results of two series as one."""
+    if isinstance(a, dict):
+        return {k: add(a[k], b[k], k) for k in a}
+    if isinstance(a, list):
+        return [add(x, y) for x, y in zip(a, b)]
+    if isinstance(a, str) or key == "longest":
+        return max(a, b)
+    return a + b
+
+
+def parts(proof, name, rounds, run):
+    """run(n) for all rounds, in parts, as long as there is time; how many there were and what came out."""
+    total, done = None, 0
+    while done < rounds and (total is None or proof.seconds_left() > PART_SECONDS):
+        count = min(PART, rounds - done)
+        result = proof.series(f"{name}-{done}", lambda: run(count))
+        done += count
+        total = result if total is None else add(total, result)
+    return done, total
 
 
 def judge_queue(proof, name, v, left, resent):
@@ -112,8 +156,8 @@ def judge_queue(proof, name, v, left, resent):
         proof.check(v["doubled"] == 0 and v["unknown"] == 0, f"{name}: doubled {v['doubled']}, unknown {v['unknown']}")
 
 
-def judge(proof, name, versions, rounds, result):
-    label = "/".join(dict.fromkeys(versions))
+def judge(proof, name, versions, rounds, in_recovery, result):
+    label = "/".join(dict.fromkeys(versions)) + (", in a recovery" if in_recovery else "")
     if result["backup_started"]:
         proof.note(f"{label}: at {result['backup_started']} of {rounds} fail-backs the backup's process ended by itself and was "
                    "started again.")
@@ -122,33 +166,40 @@ def judge(proof, name, versions, rounds, result):
     for load, r in result["loads"].items():
         proof.check(r["status"] == 0 and len(r["verdict"]) == 2, f"{name}, {load}: ended with {r['status']}")
         proof.check(r["recreated"] >= 2 * ROLES * rounds, f"{name}, {load}: {r['recreated']} recreated: proves little")
+        proof.check(not in_recovery or r["recoveries_cut"] >= rounds,
+                    f"{name}, {load}: {r['recoveries_cut']} recoveries cut: proves little")
         for v in r["verdict"]:
             queue = v["queue"]
             proof.row(label, load, result["there"], result["back"], queue, v["messages"], v["confirmed"], v["unknown"], v["lost"],
-                      v["doubled"], v["doubled_unannounced"], r["recreated"], r["longest"])
+                      v["doubled"], v["doubled_unannounced"], r["recreated"], r["recoveries_cut"], r["longest"])
             judge_queue(proof, f"{name}, {load}, {queue}", v, result["left"][f"{load}.{queue}"],
                         load == "duplicateDetection" and queue == "auto")
     if "java" in result:
         said = result["java"]
-        proof.row(label, "Java", result["there"], result["back"], "auto", said.get("sent", 0), said.get("confirmed", 0),
-                  said.get("refused", 0), said.get("confirmed_lost", 0), said.get("doubled", 0), "", "", "")
+        proof.row(label, "Java", result["there"], result["back"], "auto", said["sent"], said["confirmed"],
+                  said["refused"], said["confirmed_lost"], said["doubled"], "", "", "", "")
 
 
 def main():
     proof = Proof("failover", "A replicated pair, failed over and back under durable load", COLUMNS)
     newest = ("2.44.0", "2.44.0")
-    series = [("same", newest, proof.pick(1, 20), not proof.small)]
-    series += proof.pick([], [("mixed-2.40", ("2.44.0", "2.40.0"), 3, False), ("mixed-2.18", ("2.44.0", "2.18.0"), 3, False)])
-    for name, versions, rounds, beside in series:
+    series = [("same", newest, proof.pick(1, 20), not proof.small, False)]
+    series += proof.pick([], [("in-recovery", newest, 50, False, True),
+                              ("mixed-2.40", ("2.44.0", "2.40.0"), 3, False, False),
+                              ("mixed-2.18", ("2.44.0", "2.18.0"), 3, False, False)])
+    for name, versions, rounds, beside, in_recovery in series:
         pause = proof.pick((0.5, 1), (0.5, 2.5))
-        judge(proof, name, versions, rounds,
-              proof.series(name, lambda: failovers(versions, rounds, RATE, pause, proof, beside)))
+        done, result = parts(proof, name, rounds,
+                             lambda count: failovers(proof, versions, count, pause, beside, in_recovery))
+        judge(proof, name, versions, done, in_recovery, result)
     proof.note("A failover: kill -9 of the primary, the backup takes over. A fail-back: the primary is started, copies what it "
                "missed, takes over, the backup is a backup again. Senders: 200 messages a second each; auto: 100 unanswered at "
                "most, tx: 20 in a transaction. What ended as unknown or not done is sent again with its number. All "
                "clients of a pair of versions share one pair of brokers and its failovers.")
     proof.note("Doubled, not announced: more often consumed than sends of it had been reported unknown, and one. Standstill: from "
                "the word of the broker that it has taken over, until each of the four has got something through.")
+    proof.note("In a recovery: all links are cut by a relay that delays them, and the primary is killed up to 0.2 s later; recoveries "
+               "cut counts the connections whose sessions were being asked for just then.")
     proof.note("Java: its own sender (asynchronous, with a handler) and receiver, which send nothing again; unknown sends are its "
                "sendFailed calls, lost are those that it had called confirmed.")
     sys.exit(proof.finish())

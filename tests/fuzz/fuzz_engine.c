@@ -601,6 +601,8 @@ static void configure(struct peer *p, uint8_t bits)
     p->config.route_check = bits & 32 ? RAI_ROUTE_CREATE : RAI_ROUTE_VERIFY;
     p->config.check_period = bits & 64 ? 3000 : -1;
     p->config.endpoint_count = bits & 128 ? 2 : 1;
+    p->config.failover_attempts = bits & 128 ? -1 : 0;
+    p->config.topology_for_balancing = true;
     p->config.ack_batch_size = bits & 128 ? 200 : 0;
 }
 

@@ -53,6 +53,7 @@ MARKS = {"AMQ221007": "active", "AMQ221109": "backup", "AMQ221024": "synced", "A
 JOINED = "AMQ221027"  # a bridge to another node of the cluster is up
 GROUP_MEMBERS = ("primary", "backup", "node0", "node1")
 START_SECONDS, STOP_SECONDS, DOWNLOAD_SECONDS = 90, 30, 900
+PAIR_SECONDS = 300  # copying the other one's journal is part of a start
 JAVA_SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "java")
 CORE = "{urn:activemq:core}"
 
@@ -333,7 +334,7 @@ def role_of(text):
     return role if at >= 0 else ""
 
 
-def wait(directory, wanted, seconds=START_SECONDS):
+def wait(directory, wanted, seconds=PAIR_SECONDS):
     """Until the running broker says that it is one of these: active, backup, synced (a backup that has everything), joined (to
     the other node of its cluster)."""
     wanted = (wanted,) if isinstance(wanted, str) else wanted
@@ -352,7 +353,7 @@ def wait(directory, wanted, seconds=START_SECONDS):
     raise BrokerError("the broker was not %s after %d s:\n%s" % (wanted, seconds, log_tail(directory)))
 
 
-def start(directory, seconds=START_SECONDS):
+def start(directory, seconds=0):
     """Starts the broker and waits until it serves, a backup until it waits for its turn. One that runs already is left as
     it is."""
     directory = os.path.abspath(directory)
@@ -370,7 +371,9 @@ def start(directory, seconds=START_SECONDS):
     state["pid"], state["started"] = process.pid, start_time(process.pid)
     save(directory, state)
     try:
-        wait(directory, ("backup", "synced") if state.get("role") == "backup" else "active", seconds)
+        role = state.get("role")
+        wait(directory, ("backup", "synced") if role == "backup" else "active",
+             seconds or (PAIR_SECONDS if role else START_SECONDS))
     except BaseException:
         kill(directory)
         raise
@@ -511,7 +514,7 @@ def parse_arguments():
             command.add_argument("--backup-version")
         if name == "wait":
             command.add_argument("role", choices=sorted({*MARKS.values(), "joined"} - {"stopped"}))
-            command.add_argument("--seconds", type=float, default=START_SECONDS)
+            command.add_argument("--seconds", type=float, default=PAIR_SECONDS)
         if name == "restart":
             command.add_argument("--kill", action="store_true")
     run_parser = commands.add_parser("run")
