@@ -183,6 +183,7 @@ RA_HANDLE(ra_mock, ra_mock_free)
 
 #ifdef SWIGPYTHON
 %include "python_batches.i"
+%include "python_bodies.i"
 #endif
 #ifdef SWIGRUBY
 %include "ruby_waits.i"
@@ -215,4 +216,9 @@ RA_ANSWER(ra_queue_info_is_temporary)
 %include <reattach/connection.h>
 %include <reattach/session.h>
 %include <reattach/event.h>
+#ifdef SWIGPYTHON
+%ignore ra_producer_write_large; /* these two are in python_bodies.i */
+%ignore ra_consumer_read_body;
+%include <reattach/large.h>
+#endif
 %include <reattach/mock.h>

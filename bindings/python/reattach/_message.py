@@ -90,6 +90,18 @@ class Message:
         return _native.message_get_text(self._handle)
 
     @property
+    def large_size(self):
+        """Bytes of a body that is to be read with read(); None when it came with the message."""
+        size = _native.message_large_size(self._handle)
+        return None if size < 0 else size
+
+    def read(self, size=-1, timeout=None):
+        """The next bytes of the body, at most size of them (-1: all that is left), b"" at its end. Waits for them,
+        timeout seconds at a time (None: for ever). Of a consumer that streams only the message received last can be
+        read. As a file is read, so shutil.copyfileobj(message, file) saves a body of any size."""
+        return self._from("read").read(self, size, timeout)
+
+    @property
     def properties(self):
         """A dict; byte, short, int and long are ints, float and double are floats, char is a str."""
         if self._cached is None:
@@ -159,9 +171,9 @@ class Message:
         """This message alone."""
         self._from().acknowledge_individually(self)
 
-    def _from(self):
+    def _from(self, what="acknowledged"):
         if self._consumer is None:
-            raise ValueError("only a received message can be acknowledged")
+            raise ValueError(f"only a received message can be {what}")
         return self._consumer
 
     def __repr__(self):

@@ -11,6 +11,7 @@ from ._message import Message, expiration_ms, now_ms
 _ROUTING = {"multicast": _native.ROUTING_MULTICAST, "anycast": _native.ROUTING_ANYCAST,
             "default": _native.ROUTING_DEFAULT}
 BATCH = 256  # messages of one call
+PIECE = 100 * 1024  # bytes of a body that is read or written piece by piece
 
 
 class QueueInfo:
@@ -69,11 +70,12 @@ class Session:
         handle, _ = self._request(_native.producer_open_begin, address)
         return Producer(self, handle)
 
-    def consumer(self, queue, filter=None, *, browse=False, window=None):
+    def consumer(self, queue, filter=None, *, browse=False, window=None, stream=False):
         """Opens a consumer of a queue. filter: only messages that match. browse: messages stay in the queue. window:
         how many bytes the broker sends ahead (0 nothing, -1 without limit, None the connection's consumerWindowSize).
+        stream: large messages are handed out when they begin, for Message.read().
         """
-        flags = _native.CONSUMER_BROWSE if browse else 0
+        flags = (_native.CONSUMER_BROWSE if browse else 0) | (_native.CONSUMER_STREAM if stream else 0)
         handle, _ = self._request(_native.consumer_open_begin, queue, filter, flags, -2 if window is None else window)
         return Consumer(self, handle)
 
@@ -337,6 +339,60 @@ class Producer:
         if wait:
             _wait.finish(connection, operation)
 
+    def send_stream(self, source, properties=None, *, durable=False, priority=4, expires_in=None, address=None,
+                    wait=None):
+        """Sends one message whose body need not fit into memory: what source.read() gives, a file for example, until it
+        gives nothing. properties and the rest: those of send().
+
+        If the session was recreated and the message cannot go on, a source that can be rewound (seekable()) is, to where
+        it stood, and sent anew; otherwise LargeInterrupted is raised, and nothing of the message was stored.
+        """
+        connection = self._session._connection
+        connection._before_waiting()
+        head = Message(b"", properties, durable=durable, priority=priority, expires_in=expires_in)
+        seekable = getattr(source, "seekable", None)
+        start = source.tell() if seekable is not None and seekable() else None
+        if wait is None:
+            wait = connection._options["blockOnDurableSend" if durable else "blockOnNonDurableSend"] == "true"
+        while True:
+            try:
+                return self._send_body(head, address, source, wait and not self._session._transacted)
+            except _errors.LargeInterrupted:
+                if start is None:
+                    raise
+            source.seek(start)
+
+    def _send_body(self, head, address, source, wait):
+        connection = self._session._connection
+        self._with_room(_native.producer_start_large, self._handle, address, head._handle, 0)
+        try:
+            while piece := source.read(PIECE):
+                self._write(piece)
+            operation = self._with_room(_native.producer_finish_large_begin, self._handle)
+        except BaseException:
+            _native.producer_cancel_large(self._handle)
+            raise
+        if wait:
+            _wait.finish(connection, operation)
+
+    def _write(self, piece):
+        done = 0
+        while done < len(piece):
+            count, error = _native.producer_write_large(self._handle, piece, done)
+            done += count
+            if isinstance(error, _errors.WouldBlock):
+                self._wait_writable(self._session._connection._answer_end())
+            elif error is not None:
+                raise error
+
+    def _with_room(self, function, *arguments):
+        end = self._session._connection._answer_end()
+        while True:
+            try:
+                return function(*arguments)
+            except _errors.WouldBlock:
+                self._wait_writable(end)
+
     def _wait_writable(self, end):
         try:
             left = _wait.left_ms(end, _wait.on_main_thread())
@@ -487,6 +543,28 @@ class Consumer:
                 break
             found.extend([made(handle, self) for handle in handles])
         return found
+
+    def read(self, message, size=-1, timeout=None):
+        """The next bytes of the body of the message received last; see Message.read()."""
+        if size is None or size < 0:
+            pieces = []
+            while piece := self.read(message, PIECE, timeout):
+                pieces.append(piece)
+            return b"".join(pieces)
+        end = _wait.until(timeout)
+        in_slices = _wait.on_main_thread()
+        connection = self._session._connection
+        while True:
+            connection.dispatch()
+            try:
+                piece = _native.consumer_read_body(self._handle, message._handle, min(size, PIECE),
+                                                   _wait.left_ms(end, in_slices), _native.WAIT_EVENTS)
+            except _errors.TimeoutError:
+                if time.monotonic() >= end:
+                    raise
+            else:
+                if piece is not None:
+                    return piece
 
     def messages(self, timeout):
         """Iterates until no message came for timeout seconds."""
