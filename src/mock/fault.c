@@ -96,7 +96,8 @@ int64_t rai_mock_next_due(const rai_mock *m)
     int64_t at = INT64_MAX;
     for (const struct rai_mock_link *l = m->links; l != NULL; l = l->next) {
         at = l->due != NULL ? earlier(at, l->due->at) : at;
-        at = l->held ? earlier(at, l->deaf_until) : at;
+        at = l->held && l->deaf_until > m->now ? earlier(at, l->deaf_until)
+                                               : at; /* else it cannot be read for other reasons */
     }
     for (const struct rai_mock_session *s = m->sessions; s != NULL; s = s->next)
         for (const struct rai_mock_item *item = s->moving ? NULL : s->late.first; item != NULL; item = item->next)

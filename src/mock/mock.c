@@ -186,7 +186,7 @@ void rai_mock_add_queue(rai_mock *m, const char *queue, const char *address, boo
     rai_mock_queue_make(m, name, where)->durable = durable;
 }
 
-void rai_mock_add_message(rai_mock *m, const char *address, const uint8_t *body, size_t size)
+static void add_message(rai_mock *m, const char *address, const uint8_t *body, size_t size, bool large)
 {
     ra_message *message = rai_message_new(0);
     struct rai_send send = { .address = address, .routing_type = -1 };
@@ -201,12 +201,23 @@ void rai_mock_add_message(rai_mock *m, const char *address, const uint8_t *body,
     w = (struct rai_writer){ frame, 0 };
     rai_put_send(&w, whole, 0, RAI_VERSION_MIN, message, &send);
     struct rai_mock_message *stored = rai_mock_message_new(m, frame + RAI_FRAME_HEADER, whole - RAI_FRAME_HEADER - 1);
+    stored->large = large;
     m->together = 0;
     rai_mock_store(m, stored);
     rai_mock_sync(m, UINT64_MAX);
     rai_mock_message_drop(stored);
     rai_message_unref(message);
     free(frame);
+}
+
+void rai_mock_add_message(rai_mock *m, const char *address, const uint8_t *body, size_t size)
+{
+    add_message(m, address, body, size, false);
+}
+
+void rai_mock_add_large_message(rai_mock *m, const char *address, const uint8_t *body, size_t size)
+{
+    add_message(m, address, body, size, true);
 }
 
 int64_t rai_mock_queue_messages(const rai_mock *m, const char *queue)

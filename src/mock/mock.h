@@ -152,6 +152,7 @@ void rai_mock_add_queue(rai_mock *m, const char *queue, const char *address, boo
 void rai_mock_delete_queue(rai_mock *m, const char *queue); /* with all in it; consumers are told */
 /* A message as if a program had sent it there. */
 void rai_mock_add_message(rai_mock *m, const char *address, const uint8_t *body, size_t size);
+void rai_mock_add_large_message(rai_mock *m, const char *address, const uint8_t *body, size_t size);
 /* -1: there is no such queue. What is delivered and not acknowledged is counted. */
 int64_t rai_mock_queue_messages(const rai_mock *m, const char *queue);
 /* The bodies in a queue, in its order. */

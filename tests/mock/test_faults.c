@@ -174,6 +174,20 @@ Test(mock_faults, a_clients_frame_that_is_held_is_not_read_before)
     HEARS(&b, 0, "10 NULL 1", "10 NULL 2");
 }
 
+Test(mock_faults, a_frame_that_is_held_on_a_link_that_has_ended_is_not_waited_for)
+{
+    struct rai_mock_fault f = {
+        .action = RAI_MOCK_HOLD, .from_client = true, .type = RAI_SESS_SEND, .channel = BOX_CHANNEL, .delay_us = 5000
+    };
+    rai_mock_fault_add(b.m, &f);
+    box_send(&b, 0, "a", "one", 1);
+    box_run(&b);
+    rai_mock_disconnect(b.m, b.links[0], 4);
+    b.now += 10000;
+    box_run(&b);
+    cr_expect(rai_mock_deadline(b.m) > b.now);
+}
+
 Test(mock_faults, an_answer_that_is_postponed_is_overtaken)
 {
     struct rai_mock_fault f = {
