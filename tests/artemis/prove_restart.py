@@ -29,8 +29,8 @@ OPTIONS = "user=limited&password=limited&reliable=true&maxRetryInterval=500&prod
 class Sender:
     """The C program; its lines are read as they come."""
 
-    def __init__(self, proof, broker, mode, forbidden, queue, out, ids):
-        url = f"tcp://127.0.0.1:{broker.port}?{OPTIONS}{'&duplicateDetection=true' if ids else ''}"
+    def __init__(self, proof, port, mode, forbidden, queue, out, more=""):
+        url = f"tcp://127.0.0.1:{port}?{OPTIONS}{more}"
         command = [proof.program("prove_restart"), "--url", url, "--queue", queue, "--mode", mode, "--out", out,
                    "--forbidden", str(forbidden)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -128,7 +128,8 @@ def restarts(proof, broker, name, forbidden, kills, load):
     queue, mode = f"restart.{name}", name.partition("-")[0]
     broker.judge.ask("create", queue)
     with tempfile.TemporaryDirectory() as scratch:
-        sender = Sender(proof, broker, mode, forbidden, queue, f"{scratch}/outcomes", has_ids(name))
+        sender = Sender(proof, broker.port, mode, forbidden, queue, f"{scratch}/outcomes",
+                        "&duplicateDetection=true" if has_ids(name) else "")
         came_back = 0
         for _ in range(kills):
             came_back += kill_and_start(broker, sender, load)
@@ -198,4 +199,5 @@ def main():
     sys.exit(proof.finish())
 
 
-main()
+if __name__ == "__main__":
+    main()
