@@ -616,6 +616,8 @@ static int fill(struct rai_config *config, const struct rai_settings *url, const
         if (text != NULL && (code = o->kind->set(o, text, config, fault)) < 0)
             return code;
     }
+    if (config->confirmation_window == 0)
+        config->confirmation_window = 1; /* with 0 the broker confirms, and yet drops a session with its link */
     return check_room(config, said(url, options, rai_option_find("maxUnconfirmed")) != NULL, fault);
 }
 

@@ -322,3 +322,19 @@ Test(engine_recreate, a_broker_without_correlations_cannot_take_over_what_waits_
     PLAY(p, "2>");
     peer_free(p);
 }
+
+Test(engine_recreate, a_commit_of_before_leaves_the_next_transaction_alone)
+{
+    struct peer *p = peer_new();
+    rai_session *s;
+    rai_op *op;
+    transaction(p, &s);
+    cr_assert_eq(rai_session_commit(s, p->now, &op, NULL), 0);
+    PLAY(p, "1> 11 COMMIT 2", "1< 11 OK 2", BOTH_RECREATED("1"));
+    OP(p, op, "confirmed");
+    cr_assert_not(rai_session_rollback_only(s));
+    cr_assert_eq(rai_session_commit(s, p->now, &op, NULL), 0);
+    PLAY(p, "2> 11 PRODUCER 1", "2> 11 COMMIT 3", "2< 11 OK 3");
+    OP(p, op, "confirmed");
+    peer_free(p);
+}

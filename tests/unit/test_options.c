@@ -120,7 +120,8 @@ Test(options, numbers__are_taken_up_to_their_limits_and_not_beyond)
 {
     for (int i = 0; i < NUMBERS; i++) {
         /* a confirmation window this large needs a log that is twice as large: that default follows */
-        accepts(numbers[i].name, numbers[i].least, numbers[i].least);
+        bool window = strcmp(numbers[i].name, "confirmationWindowSize") == 0; /* where 0 is taken as 1 */
+        accepts(numbers[i].name, numbers[i].least, window ? "1" : numbers[i].least);
         accepts(numbers[i].name, numbers[i].most, numbers[i].most);
         if (numbers[i].special != NULL)
             accepts(numbers[i].name, numbers[i].special, numbers[i].special);
@@ -360,6 +361,13 @@ Test(options, reliable__leaves_alone_what_somebody_set)
     cr_assert_str_eq(in_force("tcp://broker?reliable=no", options, "reconnectAttempts"), "0");
     refuses("reliable", "very");
     ra_options_free(options);
+}
+
+/* W16: with 0 the broker drops a session with its link, though both sides confirm. */
+Test(options, confirmationWindowSize__of_0_is_taken_as_1)
+{
+    cr_assert_str_eq(in_force("tcp://broker?confirmationWindowSize=0", NULL, "confirmationWindowSize"), "1");
+    cr_assert_str_eq(in_force("tcp://broker?confirmationWindowSize=0&reliable=true", NULL, "confirmationWindowSize"), "1");
 }
 
 static void refused_together(const char *url, const char *first, const char *second)

@@ -298,6 +298,25 @@ class Ends(Case):
         done = self.in_child(PRELUDE + "with connection, session:\n    raise KeyError('mine')")
         self.assertEqual((done.returncode, "mine" in done.stderr), (1, True))
 
+    def test_forked_workers__connect_for_themselves(self):
+        done = self.in_child(PRELUDE + """
+import multiprocessing
+def worker(number):
+    with reattach.connect(sys.argv[1], reliable=True, user="admin", password="admin") as connection:
+        with connection.session() as session:
+            session.producer(name).send(str(number), durable=True)
+workers = [multiprocessing.get_context("fork").Process(target=worker, args=(i,)) for i in range(3)]
+for process in workers:
+    process.start()
+for process in workers:
+    process.join(20)
+assert [process.exitcode for process in workers] == [0, 0, 0]
+producer.send("parent", durable=True)
+print(sorted(consumer.receive(5).body for _ in range(4)), consumer.receive(0))
+""", f"tcp://127.0.0.1:{PORT}", env={**os.environ, "PYTHONWARNINGS": "ignore::DeprecationWarning"})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout.strip(), "['0', '1', '2', 'parent'] None")
+
     def test_a_child_of_fork__is_told_and_its_parent_goes_on(self):
         done = self.in_child(PRELUDE + """
 producer.send(b"before", durable=True)
