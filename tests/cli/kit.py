@@ -43,10 +43,10 @@ class Relay:
 class Command:
     """`reattach` under way; finish() gives (exit status, last JSON object on stdout or None, stderr)."""
 
-    def __init__(self, program, *arguments, port=None, options="", **more):
+    def __init__(self, program, *arguments, port=None, options="", user="admin", **more):
         words = [program, *map(str, arguments)]
         if port is not None:
-            words += ["--url", url(port, options), *USER]
+            words += ["--url", url(port, options), "--user", user]
         self.process = subprocess.Popen(words, env=more.pop("env", ENVIRONMENT), text=True, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, stdin=more.pop("stdin", subprocess.DEVNULL), **more)
 
