@@ -74,7 +74,7 @@ static bool read_password(const char *path, char *out, size_t size)
         complain("--password-file: %s cannot be opened", path);
     else if (!good)
         complain("--password-file: there is nothing in %s", path);
-    else if (strlen(out) == size - 1)
+    else if (strlen(out) == size - 1 && out[size - 2] != '\n')
         good = complain("--password-file: the first line of %s is longer than %zu bytes", path, size - 2);
     else
         out[strcspn(out, "\r\n")] = '\0';

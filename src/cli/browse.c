@@ -6,8 +6,9 @@
 #include "terminal.h"
 #include "watch.h"
 
-/* The broker walks the queue in the background and can say "that is all" while the messages sent last are still being put in
- * line. So the end is believed at once only when as many have come as were counted; before that it takes some silence. */
+/* The broker walks the queue in the background and can say "that is all" while the messages sent last are still being
+ * put in line. So the end is believed at once only when as many have come as were counted; before that it takes some
+ * silence. */
 enum { SILENCE_MS = 500 };
 
 static int64_t messages_in(struct broker *broker, const struct settings *settings)

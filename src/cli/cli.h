@@ -78,6 +78,8 @@ void settings_free(struct settings *settings);
 const char *nearest(const char *word, const char *list, char out[64]);
 
 void help_all(FILE *out);
+/* The commands whose first word this is; false: there are none. */
+bool help_group(const char *word, FILE *out);
 void help_command(const struct command *command, FILE *out);
 
 int run_send(const struct settings *settings);

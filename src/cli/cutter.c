@@ -217,11 +217,14 @@ struct cutter *cutter_start(const char *host, const char *port)
     rc = getaddrinfo(host, port, &hints, &c->target);
     if (rc != 0)
         complain("%s: %s", host, gai_strerror(rc));
-    if (rc != 0 || !open_listener(c) || pthread_create(&c->thread, NULL, run, c) != 0) {
-        give_back(c);
-        return NULL;
+    if (rc == 0 && open_listener(c)) {
+        rc = pthread_create(&c->thread, NULL, run, c);
+        if (rc == 0)
+            return c;
+        complain("the forwarder has no thread: %s", strerror(rc));
     }
-    return c;
+    give_back(c);
+    return NULL;
 }
 
 uint16_t cutter_port(const struct cutter *c)

@@ -57,17 +57,36 @@ void help_command(const struct command *command, FILE *out)
                  "  3  work is left without a good outcome\n");
 }
 
+static void help_line(const struct command *c, FILE *out)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "%s%s%s", c->name, c->operand != NULL ? " " : "", c->operand != NULL ? c->operand : "");
+    fprintf(out, "  %-20s  %s\n", name, c->text);
+}
+
+bool help_group(const char *word, FILE *out)
+{
+    size_t size = strlen(word);
+    bool found = false;
+
+    for (const struct command *c = commands; c->name != NULL; c++) {
+        if (strncmp(c->name, word, size) != 0 || c->name[size] != ' ')
+            continue;
+        if (!found)
+            fprintf(out, "usage: reattach %s COMMAND [FLAGS]\n\ncommands:\n", word);
+        found = true;
+        help_line(c, out);
+    }
+    return found;
+}
+
 void help_all(FILE *out)
 {
     fprintf(out, "usage: reattach COMMAND [FLAGS]\n\n"
                  "A client of Apache Artemis whose sessions survive lost connections.\n\ncommands:\n");
-    for (const struct command *c = commands; c->name != NULL; c++) {
-        char name[64];
-
-        snprintf(name, sizeof name, "%s%s%s", c->name, c->operand != NULL ? " " : "",
-                 c->operand != NULL ? c->operand : "");
-        fprintf(out, "  %-20s  %s\n", name, c->text);
-    }
+    for (const struct command *c = commands; c->name != NULL; c++)
+        help_line(c, out);
     fprintf(out, "  %-20s  %s\n  %-20s  %s\n", "help [COMMAND]", "Shows every flag of a command.", "--version",
             "Shows the version.");
 }

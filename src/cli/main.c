@@ -1,8 +1,11 @@
 /* The command `reattach`. Start reading at commands.c. */
 #include "cli.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "print.h"
 #include "terminal.h"
 
 static int unknown_command(int argc, char **argv)
@@ -43,17 +46,15 @@ static int unknown_command(int argc, char **argv)
 static int run_help(int argc, char **argv)
 {
     int words;
-    const struct command *command;
+    const struct command *command = command_find(argc, argv, &words);
 
-    if (argc == 0) {
+    if (argc == 0 || flags_ask_for_help(argv[0]))
         help_all(stdout);
-        return EXIT_WELL;
-    }
-    command = command_find(argc, argv, &words);
-    if (command == NULL)
+    else if (command != NULL)
+        help_command(command, stdout);
+    else if (argc > 1 || !help_group(argv[0], stdout))
         return unknown_command(argc, argv);
-    help_command(command, stdout);
-    return EXIT_WELL;
+    return print_flushed() ? EXIT_WELL : EXIT_LEFT;
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -65,10 +66,21 @@ static int run_command(const struct command *command, int argc, char **argv)
     if (flags_read(command, argc, argv, &settings)) {
         if (settings.help)
             help_command(command, stdout);
-        status = settings.help ? EXIT_WELL : command->run(&settings);
+        status = !settings.help ? command->run(&settings) : print_flushed() ? EXIT_WELL : EXIT_LEFT;
     }
     settings_free(&settings);
     return status;
+}
+
+/* A connection may not get the number of a stream that was closed: it would be read as stdin, or written to by what
+ * prints. What stands in cannot be read, or written to, either. */
+static bool streams_are_open(void)
+{
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
+        if (fcntl(i, F_GETFD) < 0 && open("/dev/null", i == STDIN_FILENO ? O_WRONLY : O_RDONLY) != i)
+            return false;
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -76,6 +88,8 @@ int main(int argc, char **argv)
     int words = 0;
     const struct command *command;
 
+    if (!streams_are_open())
+        return EXIT_LEFT; /* and nowhere to say so */
     if (argc < 2) {
         help_all(stderr);
         return EXIT_USAGE;
@@ -84,13 +98,15 @@ int main(int argc, char **argv)
         return run_help(argc - 2, argv + 2);
     if (strcmp(argv[1], "--version") == 0) {
         printf("reattach %s\n", REATTACH_VERSION);
-        return EXIT_WELL;
+        return print_flushed() ? EXIT_WELL : EXIT_LEFT;
     }
     if (argv[1][0] == '-') {
         complain("\"%s\" comes before the command; flags stand behind it: reattach COMMAND [FLAGS]", argv[1]);
         return EXIT_USAGE;
     }
     command = command_find(argc - 1, argv + 1, &words);
+    if (command == NULL && argc > 2 && flags_ask_for_help(argv[2]))
+        return run_help(1, argv + 1);
     if (command == NULL)
         return unknown_command(argc - 1, argv + 1);
     return run_command(command, argc - 1 - words, argv + 1 + words);

@@ -47,6 +47,7 @@ static int send_request(struct manager *m, ra_message *message, ra_operation **o
 
     while (rc == RA_E_WOULD_BLOCK) {
         ra_error_free(*err);
+        *err = NULL;
         rc = ra_producer_wait_writable(m->producer, ANSWER_MS, 0, err);
         if (rc == 0)
             rc = ra_producer_send_begin(m->producer, ADDRESS, message, operation, err);

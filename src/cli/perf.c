@@ -221,7 +221,7 @@ static int report(struct perf *p)
 {
     int64_t lost = p->confirmed - p->seqs.distinct, unknown = p->sent - p->confirmed, doubled = p->seqs.duplicates;
     double median = times_at(&p->pauses, 0.5), p90 = times_at(&p->pauses, 0.9), most = times_at(&p->pauses, 1);
-    bool written = true;
+    bool written;
 
     lost = lost < 0 ? 0 : lost;
     terminal_clear();
@@ -232,14 +232,16 @@ static int report(struct perf *p)
                       (json_int_t)p->sent, "confirmed", (json_int_t)p->confirmed, "unknown", (json_int_t)unknown,
                       "lost", (json_int_t)lost, "doubled", (json_int_t)doubled, "reattached",
                       (json_int_t)p->sending.reattached, "recreated", (json_int_t)p->sending.recreated));
-    else
+    else {
         printf(
             "%lld cuts, pause until the next confirmed send: median %.3f, p90 %.3f, max %.3f ms\n"
             "%lld messages, %lld confirmed, %lld unknown, %lld lost, %lld doubled; %lld re-attached, %lld recreated\n",
             (long long)p->pauses.count, median, p90, most, (long long)p->sent, (long long)p->confirmed,
             (long long)unknown, (long long)lost, (long long)doubled, (long long)p->sending.reattached,
             (long long)p->sending.recreated);
-    return !written || fflush(stdout) != 0 || lost + doubled + unknown > 0 || p->pauses.count < p->settings->cuts;
+        written = print_flushed();
+    }
+    return !written || lost + doubled + unknown > 0 || p->pauses.count < p->settings->cuts;
 }
 
 /* With the way straight to the broker open. */

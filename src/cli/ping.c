@@ -31,7 +31,7 @@ static bool show(const struct broker *broker, struct times *times, bool json)
                                     times_at(times, 1)));
     printf("connected in %.3f ms, logged in in %.3f ms, %lld answered: least %.3f, median %.3f, most %.3f ms\n",
            connect, login, (long long)times->count, times_at(times, 0), times_at(times, 0.5), times_at(times, 1));
-    return fflush(stdout) == 0;
+    return print_flushed();
 }
 
 int run_ping(const struct settings *settings)

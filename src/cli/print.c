@@ -8,7 +8,7 @@
 
 #include "terminal.h"
 
-static bool flushed(void)
+bool print_flushed(void)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return true;
@@ -22,7 +22,7 @@ bool print_json(json_t *object)
     json_decref(object);
     if (rc == 0)
         putchar('\n');
-    return flushed();
+    return print_flushed();
 }
 
 static json_t *base64(const uint8_t *bytes, size_t size)
@@ -174,5 +174,5 @@ bool print_message(ra_message *message, bool json)
     if (size > 0)
         fwrite(body, 1, size, stdout);
     putchar('\n');
-    return flushed();
+    return print_flushed();
 }

@@ -6,6 +6,8 @@
 #include <reattach/message.h>
 #include <stdbool.h>
 
+/* Writes what was printed; false: it has complained. */
+bool print_flushed(void);
 /* One object on one line; takes it. false: it has complained. */
 bool print_json(json_t *object);
 /* The body and a newline, or the whole message as an object. */

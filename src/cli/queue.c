@@ -52,7 +52,7 @@ static bool print_row(const json_t *queue)
            json_is_true(json_object_get(queue, "durable")) ? "durable" : "non-durable",
            (long long)json_integer_value(json_object_get(queue, "messages")),
            (long long)json_integer_value(json_object_get(queue, "consumers")));
-    return !ferror(stdout);
+    return print_flushed();
 }
 
 static bool print_members(const json_t *queue)
@@ -68,7 +68,7 @@ static bool print_members(const json_t *queue)
             printf("%-14s %s\n", key, json_is_string(value) ? json_string_value(value) : text != NULL ? text : "");
         free(text);
     }
-    return fflush(stdout) == 0;
+    return print_flushed();
 }
 
 /* --- the commands ----------------------------------------------------------------------------------------------- */
@@ -190,7 +190,7 @@ static int purge(struct broker *broker, const struct settings *settings, ra_erro
         rc = !print_json(json_pack("{s:s, s:s, s:I}", "kind", "purged", "queue", settings->queue, "messages",
                                    json_integer_value(removed)));
     else if (rc == 0)
-        printf("%lld messages removed\n", (long long)json_integer_value(removed));
+        rc = printf("%lld messages removed\n", (long long)json_integer_value(removed)) < 0 || !print_flushed();
     json_decref(removed);
     manager_close(&manager);
     return rc;

@@ -73,15 +73,12 @@ static int set_body(struct source *s, int type, const char *bytes, size_t size)
 
 static int make_filler(struct source *s, int64_t size)
 {
-    int status;
-
     s->buffer = calloc(1, (size_t)size + 1);
     if (s->buffer == NULL) {
         complain("out of memory");
         return EXIT_LEFT;
     }
-    status = set_body(s, RA_MESSAGE_BYTES, s->buffer, (size_t)size);
-    return status;
+    return set_body(s, RA_MESSAGE_BYTES, s->buffer, (size_t)size);
 }
 
 static bool one_source(const struct settings *settings)

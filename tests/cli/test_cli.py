@@ -91,6 +91,22 @@ class Offline(unittest.TestCase):
             page.write_text(text)
         self.assertEqual(text, page.read_text(), "docs/command.md: run this test with REATTACH_UPDATE=1")
 
+    def test_help_of_a_group__lists_its_commands(self):
+        for words in (["help", "queue"], ["queue", "--help"], ["queue", "-h"]):
+            done = reattach(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+            for name in COMMANDS:
+                self.assertEqual(f"\n  {name} " in done.stdout, name.startswith("queue "), name)
+        self.assertEqual(reattach("help", "--help").stdout, reattach("help").stdout)
+
+    def test_stdout_that_is_full__is_not_well(self):
+        for words in (["--version"], ["help"], ["help", "queue"], ["help", "send"], ["send", "--help"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([program("bin/reattach"), *words], stdout=full, stderr=subprocess.PIPE, text=True,
+                                      timeout=PATIENCE)
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (3, 1), words)
+            self.assertIn("No space left", done.stderr)
+
     def test_help_flag__is_the_same(self):
         for words in (["send", "--help"], ["send", "q", "--count", "5", "-h"]):
             done = reattach(*words)
@@ -146,6 +162,13 @@ class Offline(unittest.TestCase):
         self.usage(["ping", "--password-file", "/does/not/exist"], "/does/not/exist")
         self.usage(["ping", "--password-file", "/dev/null"], "/dev/null", "nothing")
         self.usage(["ping", "--password", "x", "--password-file", "y"], "exclude each other")
+        with tempfile.NamedTemporaryFile("w") as file:
+            for size, status in ((1022, 2), (1023, 1)):
+                file.seek(0)
+                file.write("x" * size + "\n")
+                file.flush()
+                done = reattach("ping", "--password-file", file.name, "--url", "tcp://127.0.0.1:1")
+                self.assertEqual(done.returncode, status, done.stderr)
         done = reattach("ping", "--password", "s3cret", "--url", "tcp://127.0.0.1:1")
         self.assertEqual(done.returncode, 2)
         self.assertIn("REATTACH_PASSWORD", done.stderr.splitlines()[0])
@@ -414,6 +437,28 @@ class Online(unittest.TestCase):
         self.assertIn("Broken pipe", command.process.stderr.read())
         got = self.summary(ask("receive", self.queue, "--idle", 0.3, "--quiet", "--json"), 0)
         self.assertGreater(got["messages"], 0)
+
+    def test_closed_descriptors__are_not_taken_for_stdin_and_stdout(self):
+        broker = f"--url {url(PORT)} --user admin --timeout 5"
+        for words, status in ((f"send {self.queue} --lines {broker} <&-", 3), (f"send {self.queue} --file - {broker} <&-", 1),
+                              (f"queue stat {self.queue} {broker} >&-", 3), (f"receive {self.queue} --idle 0.3 {broker} <&-", 0),
+                              (f"send {self.queue} --body x {broker} <&- >&- 2>&-", 0),
+                              (f"receive {self.queue} --count 1 {broker} >&-", 3)):
+            done = subprocess.run(f"{program('bin/reattach')} {words}", shell=True, env=ENVIRONMENT, text=True,
+                                  capture_output=True, timeout=PATIENCE)
+            self.assertEqual(done.returncode, status, (words, done.stderr))
+        self.assert_left(1)
+
+    def test_stdout_that_is_full__is_said(self):
+        self.well("send", self.queue, "--body", "x")
+        for words in (["queue", "list"], ["queue", "stat", self.queue], ["queue", "purge", f"{self.queue}.no"], ["ping"],
+                      ["browse", self.queue], ["receive", self.queue, "--count", 1]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([program("bin/reattach"), *map(str, words), "--url", url(PORT), *USER], stdout=full,
+                                      env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
+            self.assertEqual(done.returncode, 3, words)
+            self.assertIn("there is no queue" if "purge" in words else "No space left", done.stderr, words)
+        self.assert_left(1)
 
     # ---- signals ----
 
