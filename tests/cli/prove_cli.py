@@ -17,8 +17,9 @@ FLOW_CUTS = [("rst", [*BY_TIME, "--how", "rst"]), ("fin", [*BY_TIME, "--how", "f
              ("after up to 200,000 bytes", ["--bytes", "1..200000"]), ("after up to 20,000 bytes", ["--bytes", "1..20000"])]
 COUNTS = ["confirmed", "processed", "rejected", "not_done", "unknown", "duplicates", "missing", "out_of_order", "recreated"]
 REFUSED_EVERY = 50
+ADMIN = {"options": "initialConnectAttempts=-1"}  # the first link may be cut as well
 LIMITED = {"user": "limited", "env": {**ENVIRONMENT, "REATTACH_PASSWORD": "limited"},  # may not send to forbidden.#
-           "options": "routeCheck=none"}  # where no queue is
+           "options": "initialConnectAttempts=-1&routeCheck=none"}  # where no queue is
 
 
 def queue_command(broker, action, queue):
@@ -45,7 +46,7 @@ class Commands:
     def senders(self, queues, count, refused, port):
         """For each queue one whose sends are taken; then, if some are to be refused, for each one whose sends are."""
         words = ["--size", 100, "--durable", "--json", "--timeout", 60]
-        return [Command(REATTACH, "send", queue, "--count", count, *words, port=port) for queue in queues] + \
+        return [Command(REATTACH, "send", queue, "--count", count, *words, port=port, **ADMIN) for queue in queues] + \
             [Command(REATTACH, "send", f"forbidden.{queue}", "--count", count // REFUSED_EVERY, *words, port=port,
                      **LIMITED) for queue in queues if refused]
 
@@ -59,7 +60,7 @@ class Commands:
 
     def receiver(self, queue, count, ack, port):
         return Command(REATTACH, "receive", queue, "--count", count, "--idle", 30, "--ack", ack, "--batch", 50, "--quiet",
-                       "--json", "--timeout", 60, port=port)
+                       "--json", "--timeout", 60, port=port, **ADMIN)
 
     def cells(self, results):
         """What a row has behind COLUMNS."""
