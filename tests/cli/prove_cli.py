@@ -40,7 +40,7 @@ def total(results, member):
 class Commands:
     """The processes of a series. A command has one address, so refused sends are those of further commands."""
     columns = COLUMNS
-    flow_count = 600000  # of a stream cut by time
+    flow_count = 300000  # of a stream cut by time
     slow_count = 100000  # of a burst on the slow disk
 
     def senders(self, queues, count, refused, port):

@@ -40,7 +40,6 @@ class Programs(prove_cli.Commands):
     own = {"unanswered at a cut": ("unanswered", max), "n2 > n1": ("count_advanced", sum), "answers lost": ("answers_lost", sum),
            "answers doubled": ("answers_doubled", sum), "barriers": ("barriers", sum), "skipped": ("barriers_skipped", sum)}
     columns = [*prove_cli.COLUMNS, *own]
-    flow_count = 300000
     slow_count = 20000
 
     def senders(self, queues, count, refused, port):
