@@ -1,4 +1,5 @@
 """Builds the library with CMake, the module with SWIG, and puts both into one extension for Python 3.11 and later."""
+import os
 import pathlib
 import re
 import shutil
@@ -22,10 +23,11 @@ def run(*command):
 
 class Build(build_ext):
     def build_extension(self, extension):
-        scratch = pathlib.Path(self.build_temp).resolve()
+        sanitize = os.environ.get("REATTACH_SANITIZE", "")  # as -fsanitize= has it, for the project's own tests
+        scratch = pathlib.Path(self.build_temp + sanitize).resolve()
         scratch.mkdir(parents=True, exist_ok=True)
         run("cmake", "-S", ROOT, "-B", scratch / "library", "-DCMAKE_BUILD_TYPE=Release", "-DREATTACH_TESTS=OFF",
-            "-DREATTACH_EXAMPLES=OFF", "-DREATTACH_WERROR=OFF")
+            "-DREATTACH_EXAMPLES=OFF", "-DREATTACH_WERROR=OFF", f"-DREATTACH_SANITIZE={sanitize}")
         run("cmake", "--build", scratch / "library", "--target", "reattach_mock_static", "--parallel", "2")
         run("swig", "-python", "-noproxy", "-threads", f"-I{ROOT / 'abi'}", f"-I{INTERFACE.parent}",
             "-o", scratch / "native.c", INTERFACE)
@@ -33,6 +35,9 @@ class Build(build_ext):
         extension.include_dirs = [str(ROOT / "abi")]
         extension.extra_objects = [str(scratch / f"library/lib{name}.a") for name in ("reattach-mock", "reattach")]
         extension.extra_link_args = [f"-Wl,--version-script={HERE / 'native.map'}", "-lcares", "-pthread"]
+        if sanitize:
+            extension.extra_compile_args = ["-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitize}"]
+            extension.extra_link_args.append(f"-fsanitize={sanitize}")
         super().build_extension(extension)
 
 

@@ -17,10 +17,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts/lib"))
 import brokers  # noqa: E402
+import sanitizer  # noqa: E402
 from report import LOGS, ROOT, Report, sentence, tail  # noqa: E402
 
 SWIG = "4.5.1"
-BUILD = ROOT / "build/bindings"
+BUILD = sanitizer.place(ROOT / "build/bindings")
 SUMS = {  # how the runners say it: what passed is worked out for minitest
     "ruby": re.compile(r"^(?P<all>\d+) runs, \d+ assertions, (?P<failed>\d+) failures, (?P<errors>\d+) errors, "
                        r"(?P<skipped>\d+) skips", re.M),
@@ -45,7 +46,7 @@ def build(report, languages):
     generator = swig(report)
     return (generator is not None
             and report.step("bindings configure", [
-                "cmake", "--preset", "release", "-B", BUILD, f"-DREATTACH_SWIG={generator}",
+                "cmake", "--preset", "release", "-B", BUILD, f"-DREATTACH_SWIG={generator}", *sanitizer.cmake_arguments(),
                 *(f"-DREATTACH_{language.upper()}={'ON' if language in languages else 'OFF'}" for language in SUMS)])
             and report.step("bindings build", ["cmake", "--build", BUILD, "-j", min(os.cpu_count() or 1, 8), "--target",
                                                "relay", *(f"reattach_{language}" for language in languages)]))
@@ -59,8 +60,8 @@ def command(language):
     return ["lua5.4", ROOT / "tests/bindings/lua/test_all.lua"]
 
 
-def environment(port):
-    return {**os.environ, "REATTACH_BROKER_PORT": str(port), "REATTACH_RELAY": str(BUILD / "tests/relay"),
+def environment(language, port):
+    return {**os.environ, **sanitizer.environment(leaks=language == "lua"), "REATTACH_BROKER_PORT": str(port), "REATTACH_RELAY": str(BUILD / "tests/relay"),
             "LUA_PATH": f"{ROOT}/bindings/lua/?.lua;{ROOT}/tests/bindings/lua/?.lua;;",
             "LUA_CPATH": f"{BUILD}/bindings/lua/?.so;;"}
 
@@ -81,7 +82,7 @@ def test(report, language, port):
     name = f"bindings {language}"
     log = LOGS / f"bindings-{language}.log"
     began = time.monotonic()
-    status = report.run(name, command(language), timeout=280, env=environment(port))
+    status = report.run(name, command(language), timeout=280, env=environment(language, port))
     result = counts(language, log, status)
     report.add(*result)
     report.line(name, began, sentence(*result))

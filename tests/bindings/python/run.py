@@ -9,13 +9,14 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "scripts/lib"))
+sys.path[:0] = [str(ROOT / "scripts/lib"), str(ROOT / "tests/bindings")]
 
 import brokers  # noqa: E402
+import sanitizer  # noqa: E402
 from report import Report, log_of, sentence, tail  # noqa: E402
 
 HERE = ROOT / "tests/bindings/python"
-PLACE = ROOT / "build/bindings/python"
+PLACE = sanitizer.place(ROOT / "build/bindings/python")
 TIMEOUT = 600
 
 
@@ -39,7 +40,8 @@ def install(report):
 def test(report, python, port, arguments):
     name, began = "bindings python", time.monotonic()
     status = report.run(name, [python, "-X", "dev", "-m", "unittest", *(arguments or ["discover", "-v", "-s", HERE])],
-                        TIMEOUT, env={**os.environ, "REATTACH_BROKER_PORT": str(port), "PYTHONPATH": str(HERE)})
+                        TIMEOUT, env={**os.environ, **sanitizer.environment(), "REATTACH_BROKER_PORT": str(port),
+                             "PYTHONPATH": str(HERE)})
     text = log_of(name).read_text(errors="replace")
     ran = re.search(r"^Ran (\d+) tests?", text, re.M)
     bad = sum(map(int, re.findall(r"(?:failures|errors|unexpected successes)=(\d+)", text)))
