@@ -40,7 +40,7 @@ class Programs(prove_cli.Commands):
     own = {"unanswered at a cut": ("unanswered", max), "n2 > n1": ("count_advanced", sum), "answers lost": ("answers_lost", sum),
            "answers doubled": ("answers_doubled", sum), "barriers": ("barriers", sum), "skipped": ("barriers_skipped", sum)}
     columns = [*prove_cli.COLUMNS, *own]
-    slow_count = 20000
+    slow_count = 50000
 
     def senders(self, queues, count, refused, port):
         return [Command(prove_cli.REATTACH, "send", queue, "--count", count, "--size", 100, "--durable", "--refuse-every",
