@@ -142,6 +142,7 @@ class Session:
         same id is the same work also when the program is started again. What work raises comes out, rolled back.
         OutcomeUnknown comes out only when nothing was sent, so that no message carried the id.
         """
+        self._connection._before_waiting()
         id = str(uuid.uuid4()) if id is None else id
         while True:
             _native.session_set_transaction_id(self._handle, id)

@@ -274,7 +274,8 @@ class Inside(Case):
                  lambda: session.query_queue(name), lambda: producer.send(b"x", durable=True),
                  lambda: producer.send_many([b"x"]), lambda: connection.wait(1), connection.dispatch,
                  lambda: session.create_queue(name + ".b"), lambda: session.delete_queue(other),
-                 lambda: session.producer(name), lambda: session.consumer(name), transacted.commit]
+                 lambda: session.producer(name), lambda: session.consumer(name), transacted.commit,
+                 lambda: transacted.transact(lambda session: None)]
         refused = []
 
         def listener(event):
