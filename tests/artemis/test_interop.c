@@ -5,46 +5,17 @@
 #include "kit.h"
 
 #include "catalogue.h"
+#include "java.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-
-/* Runs a command of the shell and keeps the end of what it says. Returns its exit status. */
-static int run(const char *command, char *out, size_t size)
-{
-    char line[4096];
-    size_t have = 0;
-    FILE *pipe = popen(command, "re");
-    cr_assert_not_null(pipe);
-    while (fgets(line, sizeof line, pipe) != NULL) {
-        size_t n = strlen(line);
-        if (strstr(line, "\"ok\":true") != NULL)
-            continue;
-        if (have + n >= size)
-            have = 0;
-        memcpy(out + have, line, n);
-        have += n;
-    }
-    out[have] = '\0';
-    int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 /* program: a class of tests/support/java and its mode */
 static int java(const char *program, const char *queue, char *out, size_t size)
 {
-    char path[2048] = "", command[4096];
-    const char *python = getenv("PYTHON");
-    snprintf(command, sizeof command, "'%s' '%s/broker.py' java", python != NULL ? python : "python3",
-             REATTACH_SUPPORT_DIR);
-    cr_assert_eq(run(command, path, sizeof path), 0, "%s", path);
-    path[strcspn(path, "\n")] = '\0';
-    snprintf(command, sizeof command,
-             "java -Xshare:auto -XX:TieredStopAtLevel=1 -cp '%s' %s --port %u --queue %s 2>&1", path, program,
-             (unsigned)kit_port(), queue);
-    return run(command, out, size);
+    char words[256];
+    snprintf(words, sizeof words, "%s --port %u --queue %s", program, (unsigned)kit_port(), queue);
+    return java_run(words, out, size);
 }
 
 static void make_queue(char *name, size_t size)
