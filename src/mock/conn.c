@@ -131,7 +131,7 @@ static bool has_settled(struct rai_mock_conn *c, size_t ready, int64_t now)
         return false;
     if (c->settle_by == 0)
         c->settle_by = now + SETTLE_US;
-    if (ready == 0 && (ioctl(c->fd, SIOCOUTQ, &unsent) != 0 || unsent == 0))
+    if (ready == 0 && (ioctl(c->fd, SIOCOUTQNSD, &unsent) != 0 || unsent == 0))
         return true;
     return now >= c->settle_by;
 }
