@@ -8,6 +8,7 @@
 #include "java.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* program: a class of tests/support/java and its mode */
