@@ -514,7 +514,8 @@ static void check_plain(const struct work *r, int id)
     bool must = outcome == RA_OUTCOME_CONFIRMED || (s->forget && !may_lose(r, s->session));
     if (must && s->stored != 1 && (s->durable || !r->lossy))
         world_fail(&r->w, "send %d was confirmed, and is not stored", id);
-    if (!excused(r, s->session, outcome) && !s->forget && outcome != RA_OUTCOME_CONFIRMED && !given_up(s->op))
+    bool fine = excused(r, s->session, outcome) && outcome != RA_OUTCOME_REJECTED; /* there was nothing to refuse */
+    if (!fine && !s->forget && outcome != RA_OUTCOME_CONFIRMED && !given_up(s->op))
         world_fail(&r->w, "send %d had no reason to end as %d", id, outcome);
 }
 

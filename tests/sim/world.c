@@ -92,7 +92,7 @@ void world_init(struct world *w, uint64_t seed, struct rai_mock_config *mock)
                                      .consumer_window = 1000,
                                      .producer_window = -1,
                                      .max_unconfirmed = 1 << 20,
-                                     .min_large_message_size = 102400,
+                                     .min_large_message_size = 100, /* so that some sends are large */
                                      .max_body_in_memory = 1 << 20,
                                      .route_check = RAI_ROUTE_NONE };
     *mock = (struct rai_mock_config){ .seed = seed,
