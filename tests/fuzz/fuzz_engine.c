@@ -234,7 +234,10 @@ static void send_one(struct scene *x, uint8_t how)
     rai_op *op = NULL;
     if (producer == NULL || x->tags >= TAGS)
         return;
+    static const uint8_t large[150];
     ra_message m = { .refs = 1, .body = (const uint8_t *)bodies[how & 3], .body_size = 2, .durable = how > 100 };
+    if (how >= 224)
+        m.body = large, m.body_size = sizeof large;
     int rc = rai_producer_send(producer, producer->address == NULL ? "b" : NULL, &m, mode,
                                mode == RAI_SEND_TAGGED ? x->tags + 1 : 0, x->p->now, &op, NULL);
     if (rc == RA_OK && mode == RAI_SEND_TAGGED) {
@@ -267,6 +270,28 @@ static void acknowledge_kept(struct scene *x, uint8_t how)
     rai_op *op = NULL;
     if (m != NULL && c != NULL)
         rai_consumer_acknowledge(c, m, how & 2, x->p->now, &op, NULL);
+    keep_op(x, op);
+}
+
+/* Bodies that are written and read in pieces. */
+static void body_in_pieces(struct scene *x, uint8_t how)
+{
+    static uint8_t bytes[200];
+    static ra_message headers = { .refs = 1 };
+    rai_producer *producer = x->producers[how & 1];
+    rai_consumer *c = x->consumers[how & 1];
+    ra_message *m = x->kept[how / 32];
+    rai_op *op = NULL;
+    if (how % 10 < 2 && producer != NULL)
+        rai_producer_start_large(producer, producer->address == NULL ? "b" : NULL, &headers, x->p->now, NULL);
+    else if (how % 10 < 6 && producer != NULL)
+        rai_producer_write_large(producer, bytes, how, x->p->now, NULL);
+    else if (how % 10 == 6 && producer != NULL)
+        rai_producer_finish_large(producer, how & 64 ? RAI_SEND_OP : RAI_SEND_FORGET, x->p->now, &op, NULL);
+    else if (how == 7 && producer != NULL)
+        rai_producer_cancel_large(producer);
+    else if (how % 10 >= 7 && c != NULL && m != NULL)
+        rai_consumer_read(c, m, bytes, how, x->p->now, NULL);
     keep_op(x, op);
 }
 
@@ -343,6 +368,8 @@ static void open_consumer(struct scene *x, uint8_t how)
             rai_consumer_release(*consumer, x->p->now), *consumer = NULL;
     } else if (s != NULL) {
         rai_consumer_open(s, "q", NULL, how & 64, windows[how / 4 % 4], consumer, x->p->now, consumer, &op, NULL);
+        if (*consumer != NULL && how & 128)
+            rai_consumer_stream(*consumer);
     }
     keep_op(x, op);
 }
@@ -422,6 +449,8 @@ static void do_something(struct scene *x)
             keep_op(x, rai_engine_leave(x->p->e, x->p->now));
         else if (how >= 192)
             release_session(x, how % SESSIONS);
+        else
+            body_in_pieces(x, how);
     }
 }
 
@@ -604,6 +633,7 @@ static void configure(struct peer *p, uint8_t bits)
     p->config.failover_attempts = bits & 128 ? -1 : 0;
     p->config.topology_for_balancing = true;
     p->config.ack_batch_size = bits & 128 ? 200 : 0;
+    p->config.min_large_message_size = 60;
 }
 
 /* Nobody answers any more: what was never written ends by its deadline, all the rest with the engine. */
