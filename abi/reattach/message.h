@@ -195,8 +195,8 @@ RA_API int32_t ra_message_priority(const ra_message *message);
  */
 RA_API int ra_message_set_priority(ra_message *message, int32_t priority, ra_error **err);
 
-/* Milliseconds since 1970 (UTC): when it expires, 0 for never; when it was sent, 0 when that is not known. 0
- * for NULL.
+/* Milliseconds since 1970 (UTC): when it expires, 0 for never; when it was made (by ra_message_new(), or what
+ * the sender has set), 0 when that is not known. 0 for NULL.
  *
  * Thread:  any thread while nobody changes the message
  * Blocks:  no

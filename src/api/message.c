@@ -5,6 +5,7 @@
 
 #include "api/check.h"
 #include "base/utf.h"
+#include "client/sys.h"
 #include "codec/message.h"
 
 #define TYPES(X)          \
@@ -65,7 +66,11 @@ int ra_message_new(int32_t type, ra_message **message_out, ra_error **err)
         return refuse(RA_E_ARGUMENT, "argument type is not one of RA_MESSAGE_...", err);
     }
     *message_out = rai_message_new(type);
-    return *message_out == NULL ? result_of(RA_E_NO_MEMORY, err) : RA_OK;
+    if (*message_out == NULL) {
+        return result_of(RA_E_NO_MEMORY, err);
+    }
+    (*message_out)->timestamp = rai_sys_default.epoch_ms(NULL);
+    return RA_OK;
 }
 
 ra_message *ra_message_ref(ra_message *message)

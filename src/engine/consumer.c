@@ -485,7 +485,7 @@ ra_message *rai_consumer_take(rai_consumer *c, int64_t epoch_ms, int64_t now)
 {
     c->s->e->now = now;
     rai_body_taken(c, NULL);
-    while (c->first != NULL) {
+    while (rai_consumer_has_message(c)) {
         ra_message *m = c->first;
         c->first = m->next;
         if (c->first == NULL)
@@ -508,7 +508,7 @@ ra_message *rai_consumer_take(rai_consumer *c, int64_t epoch_ms, int64_t now)
 
 bool rai_consumer_has_message(const rai_consumer *c)
 {
-    return c->first != NULL;
+    return c->first != NULL && c->s->rollbacks == 0; /* what came in a transaction that is being rolled back comes again */
 }
 
 void rai_consumer_wait_begin(rai_consumer *c, int64_t now)
@@ -548,7 +548,7 @@ int rai_consumer_force(rai_consumer *c, int64_t now, rai_op **op_out, struct rai
     rai_op *op = rai_op_new(s->e, s, now);
     if (op == NULL)
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
-    if (!s->started || c->first != NULL) {
+    if (!s->started || rai_consumer_has_message(c)) {
         rai_op_end(op, RA_OUTCOME_CONFIRMED, NULL); /* nothing is delivered to a stopped session */
         rai_op_hand_out(op, op_out);
         return RA_OK;

@@ -88,6 +88,29 @@ Test(engine_consumer, a_rollback_renews_the_credit_of_a_waiting_receive)
     peer_free(p);
 }
 
+/* The broker takes back what it has delivered: it must not be handed out as if it belonged to the next transaction. */
+Test(engine_consumer, nothing_is_taken_while_a_rollback_is_under_way)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_consumer *c = peer_consumer(p, s, "q", -1, NULL);
+    PLAY(p, "1> 11 CONSUMER 0 q", "1< 11 QUEUE q", "1> 11 CREDITS 0 -1", "1< 11 MSG 0 1 a");
+    cr_assert(rai_consumer_has_message(c));
+    cr_assert_eq(rai_session_rollback(s, p->now, NULL, NULL), 0);
+    PLAY(p, "1> 11 ROLLBACK", "1< 11 MSG 0 2 b");
+    cr_assert_not(rai_consumer_has_message(c));
+    cr_assert_null(rai_consumer_take(c, 0, p->now));
+    PLAY(p, "1< 11 OK", "1< 11 MSG 0 1 a");
+    ra_message *m = rai_consumer_take(c, 0, p->now);
+    cr_assert_not_null(m);
+    cr_assert_eq(m->id, 1);
+    cr_assert_eq(rai_consumer_acknowledge(c, m, true, p->now, NULL, NULL), 0);
+    rai_message_unref(m);
+    peer_free(p);
+}
+
 Test(engine_consumer, large_messages_are_collected_and_pay_as_they_come)
 {
     struct peer *p = peer_new();

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "codec/message.h"
@@ -21,10 +22,17 @@
 static const uint8_t user_id[16] = { 0xc7, 0xcc, 0x36, 0x8c, 0xe6, 0xbe, 0x11, 0xf1,
                                      0xb9, 0xc2, 0x02, 0xfc, 0x00, 0x00, 0x00, 0x01 };
 
+/* Without the time at which it was made, so that its bytes are known. */
+static int new_message(int32_t type, ra_message **message_out)
+{
+    int rc = ra_message_new(type, message_out, NULL);
+    return rc == 0 ? ra_message_set_timestamp(*message_out, 0, NULL) : rc;
+}
+
 static ra_message *hi_message(void)
 {
     ra_message *m = NULL;
-    cr_assert_eq(ra_message_new(RA_MESSAGE_DEFAULT, &m, NULL), 0);
+    cr_assert_eq(new_message(RA_MESSAGE_DEFAULT, &m), 0);
     cr_assert_eq(ra_message_set_text(m, "hi", 2, NULL), 0);
     cr_assert_eq(ra_message_set_durable(m, 1, NULL), 0);
     cr_assert_eq(ra_message_set_timestamp(m, 1700000000000, NULL), 0);
@@ -36,6 +44,16 @@ static ra_message *hi_message(void)
 static const struct rai_send to_a = {
     .address = "a", .respond = true, .correlation = -2, .producer = 1, .routing_type = -1
 };
+
+Test(codec_message, a_new_message_knows_when_it_was_made)
+{
+    ra_message *m = NULL;
+    int64_t before = (int64_t)time(NULL) * 1000;
+    cr_assert_eq(ra_message_new(RA_MESSAGE_DEFAULT, &m, NULL), 0);
+    cr_assert_geq(ra_message_timestamp(m), before);
+    cr_assert_leq(ra_message_timestamp(m), (int64_t)time(NULL) * 1000 + 999);
+    ra_message_unref(m);
+}
 
 /* --- sending --- */
 
@@ -70,7 +88,7 @@ Test(codec_message, an_untouched_message_of_java_is_four_zero_bytes_long)
 {
     const struct rai_send send = { .address = "a", .producer = 1, .routing_type = -1 };
     ra_message *m = NULL;
-    cr_assert_eq(ra_message_new(RA_MESSAGE_DEFAULT, &m, NULL), 0);
+    cr_assert_eq(new_message(RA_MESSAGE_DEFAULT, &m), 0);
     cr_assert_eq(ra_message_set_durable(m, 1, NULL), 0);
     cr_assert_eq(ra_message_set_body(m, "\0\0\0\0", 4, NULL), 0);
     CHECK_ENCODES("00000042 47 000000000000000a 00000011 00000000 0000000000000000 01000000026100 00 00 01"
@@ -83,7 +101,7 @@ Test(codec_message, an_empty_body_is_really_empty)
 {
     const struct rai_send send = { .address = NULL, .routing_type = -1 };
     ra_message *m = NULL;
-    cr_assert_eq(ra_message_new(RA_MESSAGE_BYTES, &m, NULL), 0);
+    cr_assert_eq(new_message(RA_MESSAGE_BYTES, &m), 0);
     CHECK_ENCODES("0000002c 47 000000000000000a 0000000d 0000000000000000 00 00 04 00"
                   "0000000000000000 0000000000000000 04 00 00",
                   rai_put_send(w, size, 10, 129, m, &send));
@@ -95,7 +113,7 @@ Test(codec_message, the_user_id_is_sent_as_it_was_set)
 {
     const struct rai_send send = { .address = "a", .routing_type = -1 };
     ra_message *m = NULL;
-    cr_assert_eq(ra_message_new(RA_MESSAGE_BYTES, &m, NULL), 0);
+    cr_assert_eq(new_message(RA_MESSAGE_BYTES, &m), 0);
     cr_assert_eq(ra_message_set_user_id(m, user_id, NULL), 0);
     CHECK_ENCODES("00000042 47 000000000000000a 0000000d" HEADERS_WITH_ID "00",
                   rai_put_send(w, size, 10, 129, m, &send));
@@ -210,7 +228,7 @@ Test(codec_message, a_large_message_begins_with_its_headers)
 {
     const struct rai_send send = { .address = "a", .routing_type = -1 };
     ra_message *m = NULL;
-    cr_assert_eq(ra_message_new(RA_MESSAGE_BYTES, &m, NULL), 0);
+    cr_assert_eq(new_message(RA_MESSAGE_BYTES, &m), 0);
     cr_assert_eq(ra_message_set_user_id(m, user_id, NULL), 0);
     CHECK_ENCODES("0000003d 48 000000000000000a" HEADERS_WITH_ID, rai_put_send_large(w, size, 10, m, &send));
     ra_message_unref(m);
@@ -239,7 +257,7 @@ Test(codec_message, a_whole_body_is_cut_into_pieces)
               "0000000000000000 04 00"
     struct rai_send send = { .address = "a", .respond = true, .correlation = -2, .routing_type = -1, .piece = 2 };
     ra_message *m = NULL;
-    cr_assert_eq(ra_message_new(RA_MESSAGE_BYTES, &m, NULL), 0);
+    cr_assert_eq(new_message(RA_MESSAGE_BYTES, &m), 0);
     cr_assert_eq(ra_message_set_body(m, three, 3, NULL), 0);
     CHECK_ENCODES(START "00000019 49 000000000000000a 00000002 0102 ff 00 0000000000000000"
                         "00000020 49 000000000000000a 00000001 03 00 0000000000000003 ff fffffffffffffffe",
@@ -381,7 +399,7 @@ Test(codec_message, the_forced_delivery_marker_is_recognised)
     size_t body_size = 0;
     struct bytes b;
     const struct rai_send send = { .address = "q", .routing_type = -1 };
-    cr_assert_eq(ra_message_new(RA_MESSAGE_DEFAULT, &m, NULL), 0);
+    cr_assert_eq(new_message(RA_MESSAGE_DEFAULT, &m), 0);
     ra_message_set_body(m, "\0\0\0\0", 4, NULL);
     ra_message_set_long(m, "_hornetq.forced.delivery.seq", 3, NULL);
     ENCODE(b, rai_put_send(w, size, 10, 129, m, &send));
@@ -566,7 +584,7 @@ Test(codec_message, bodies_are_copied_or_lent)
     const void *out = NULL;
     size_t size = 0;
     ra_message *m = NULL;
-    cr_assert_eq(ra_message_new(RA_MESSAGE_BYTES, &m, NULL), 0);
+    cr_assert_eq(new_message(RA_MESSAGE_BYTES, &m), 0);
     cr_assert_eq(ra_message_get_body(m, &out, &size, NULL), 0);
     cr_assert_eq(size, 0);
     cr_assert_not_null(out);
@@ -657,8 +675,8 @@ Test(codec_message, header_fields_are_checked)
     cr_assert_eq(ra_message_new(1, &m, &err), RA_E_ARGUMENT);
     cr_assert_null(m);
     ra_error_free(err);
-    cr_assert_eq(ra_message_new(7, &m, NULL), RA_E_ARGUMENT);
-    cr_assert_eq(ra_message_new(-1, &m, NULL), RA_E_ARGUMENT);
+    cr_assert_eq(new_message(7, &m), RA_E_ARGUMENT);
+    cr_assert_eq(new_message(-1, &m), RA_E_ARGUMENT);
     cr_assert_eq(ra_message_new(RA_MESSAGE_MAP, NULL, NULL), RA_E_ARGUMENT);
     cr_assert_eq(ra_message_new(RA_MESSAGE_STREAM, &m, &err), 0);
     cr_assert_null(err);
