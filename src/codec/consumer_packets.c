@@ -45,6 +45,11 @@ void rai_put_acknowledge(struct rai_writer *w, size_t size, int64_t channel, int
     rai_put_bool(w, respond);
 }
 
+bool rai_acknowledge_responds(const uint8_t *frame, size_t size)
+{
+    return frame[size - 1] != 0;
+}
+
 void rai_put_expired(struct rai_writer *w, size_t size, int64_t channel, int64_t id, int64_t message_id)
 {
     rai_put_header(w, RAI_SESS_EXPIRED, channel, size);

@@ -94,6 +94,7 @@ void rai_put_flow_token(struct rai_writer *w, size_t size, int64_t channel, int6
 void rai_put_force_delivery(struct rai_writer *w, size_t size, int64_t channel, int64_t id, int64_t sequence);
 void rai_put_acknowledge(struct rai_writer *w, size_t size, int64_t channel, int64_t id, int64_t message_id,
                          bool individual, bool respond);
+bool rai_acknowledge_responds(const uint8_t *frame, size_t size); /* of a whole frame that was put */
 void rai_put_expired(struct rai_writer *w, size_t size, int64_t channel, int64_t id, int64_t message_id);
 bool rai_get_disconnect_consumer(const struct rai_frame *f, int64_t *id_out);
 

@@ -231,6 +231,7 @@ struct rai_session {
     int64_t forgets;     /* fire-and-forget sends not yet confirmed */
     int64_t tagged;      /* tagged sends without outcome */
     int64_t not_done, unknown; /* ended so in this session's life, for close */
+    bool unasked_ended;        /* what nobody waits for is in these counts */
 
     uint32_t received; /* number of the last packet counted */
     int64_t received_bytes;

@@ -379,23 +379,33 @@ void rai_session_recreate(rai_session *s, struct rai_link *l)
 
 /* --- the end without a successor --- */
 
-static void end_forgets(rai_session *s)
+/* Work that nobody waits for. What a transaction acknowledges its commit answers for. */
+static bool is_unasked(const rai_session *s, const uint8_t *frame, size_t size)
 {
-    uint64_t at = s->log.confirmed;
-    if (s->forgets == 0)
-        return; /* also when ending the close of a session leads here a second time */
-    while (at < s->log.end) {
+    struct rai_send_tail tail;
+    int type = rai_frame_type(frame);
+    if (type == RAI_SESS_ACKNOWLEDGE || type == RAI_SESS_INDIVIDUAL_ACKNOWLEDGE)
+        return !s->transacted && !rai_acknowledge_responds(frame, size);
+    return rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
+}
+
+static void end_unasked(rai_session *s)
+{
+    if (s->unasked_ended)
+        return; /* an abort ends it first, and then the close */
+    s->unasked_ended = true;
+    for (uint64_t at = s->log.confirmed; at < s->log.end;) {
         size_t size;
-        struct rai_send_tail tail;
         const uint8_t *frame = rai_log_frame(&s->log, at, &size);
-        bool forget = at >= s->answered_end && !rai_log_is_hole(&s->log, at) &&
-                      rai_get_send_tail(frame, size, s->version, &tail) && !tail.respond;
-        if (forget && at + size <= s->log.written)
+        bool ends = at >= s->answered_end && !rai_log_is_hole(&s->log, at) && is_unasked(s, frame, size);
+        if (ends && at + size <= s->log.written)
             s->unknown++;
-        else if (forget)
+        else if (ends)
             s->not_done++;
         at += size;
     }
+    for (const rai_consumer *c = s->consumers; c != NULL; c = c->next)
+        s->not_done += !s->transacted && c->ack_id >= 0; /* still waiting for its batch */
     rai_stamped_end(s, s->forgets);
     s->forgets = 0;
 }
@@ -418,7 +428,7 @@ static void end_entries(rai_session *s, const struct rai_fault *why)
             fault.code = RA_E_OUTCOME_UNKNOWN;
         rai_entry_bad(s, entry, written ? RA_OUTCOME_UNKNOWN : RA_OUTCOME_NOT_DONE, &fault);
     }
-    end_forgets(s);
+    end_unasked(s);
 }
 
 void rai_session_end_all(rai_session *s, const struct rai_fault *why)

@@ -354,6 +354,30 @@ Test(engine_operations, a_cancelled_commit_dooms_nothing_behind_a_rollback)
     peer_free(p);
 }
 
+/* Also acknowledgements that nobody waits for: one is written, one is in the log, one waits for its batch. */
+Test(engine_operations, acknowledgements_are_counted_when_a_session_is_aborted)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_consumer *c = peer_consumer(p, s, "q", -1, NULL);
+    int64_t not_done, unknown;
+    ra_message *m[3];
+    PLAY(p, "1> 10 CONSUMER 0 q", "1< 10 QUEUE q", "1> 10 CREDITS 0 -1", "1< 10 MSG 0 1 a", "1< 10 MSG 0 2 b",
+         "1< 10 MSG 0 3 c");
+    for (int i = 0; i < 3; i++)
+        m[i] = rai_consumer_take(c, 0, p->now);
+    cr_assert_eq(rai_consumer_acknowledge(c, m[0], true, p->now, NULL, NULL), 0);
+    PLAY(p, "1> 10 ACK1 0 1");
+    cr_assert_eq(rai_consumer_acknowledge(c, m[1], true, p->now, NULL, NULL), 0);
+    cr_assert_eq(rai_consumer_acknowledge(c, m[2], false, p->now, NULL, NULL), 0);
+    rai_session_abort(s, p->now, &not_done, &unknown);
+    cr_assert_eq(not_done, 2);
+    cr_assert_eq(unknown, 1);
+    for (int i = 0; i < 3; i++)
+        rai_message_unref(m[i]);
+    peer_free(p);
+}
+
 Test(engine_operations, what_a_released_session_had_to_tell_is_not_told)
 {
     struct peer *p = peer_new();
