@@ -210,13 +210,16 @@ static uint64_t counted_end(const struct old_epoch *old)
     return old->answered_end > old->log.confirmed ? old->answered_end : old->log.confirmed;
 }
 
-static void find_commit(struct old_epoch *old)
+/* The offset of the last commit that was written and not answered; 0: none is. */
+static uint64_t open_commit(const struct rai_pendings *pendings, uint64_t written)
 {
-    for (uint64_t i = old->pendings.head; i < old->pendings.tail; i++) {
-        const struct rai_pending *entry = rai_pendings_at(&old->pendings, i);
-        if (entry->type == RAI_SESS_COMMIT && !entry->ended && entry->end <= old->log.written)
-            old->commit = entry->offset;
+    uint64_t offset = 0;
+    for (uint64_t i = pendings->head; i < pendings->tail; i++) {
+        const struct rai_pending *entry = rai_pendings_at(pendings, i);
+        if (entry->type == RAI_SESS_COMMIT && !entry->ended && entry->end <= written)
+            offset = entry->offset;
     }
+    return offset;
 }
 
 /* Whether the large message that begins here goes on: because its last piece is sent (again), or is still to come. */
@@ -246,7 +249,7 @@ static void survivors(rai_session *s, struct old_epoch *old)
 {
     uint64_t counted = counted_end(old);
     size_t size;
-    find_commit(old);
+    old->commit = open_commit(&old->pendings, old->log.written);
     for (uint64_t at = rai_large_start(&old->log, counted, old->version); at < old->log.end; at += size) {
         const uint8_t *frame = rai_log_frame(&old->log, at, &size);
         struct rai_pending *entry = rai_pendings_by_offset(&old->pendings, at);
@@ -410,13 +413,20 @@ static void end_unasked(rai_session *s)
     s->forgets = 0;
 }
 
+/* Written or not: no commit that may have come in covers it. */
+static bool is_rolled_back(const rai_session *s, const struct rai_pending *entry, uint64_t commit)
+{
+    return s->transacted && entry->type == RAI_SESS_SEND && entry->offset >= commit;
+}
+
 static void end_entries(rai_session *s, const struct rai_fault *why)
 {
+    uint64_t commit = open_commit(&s->pendings, s->log.written);
     for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
         if (i < s->pendings.head)
             continue;
         struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
-        bool written = entry->end <= s->log.written;
+        bool written = entry->end <= s->log.written && !is_rolled_back(s, entry, commit);
         struct rai_fault fault = *why;
         if (entry->ended)
             continue;
@@ -452,6 +462,7 @@ static void drop_entries(rai_session *s, uint64_t out, const struct rai_fault *w
 {
     struct rai_fault unknown = *why;
     int64_t sends = 0;
+    uint64_t commit = open_commit(&s->pendings, s->log.written);
     unknown.code = RA_E_OUTCOME_UNKNOWN;
     for (uint64_t i = s->pendings.head; i < s->pendings.tail; i++) {
         if (i < s->pendings.head)
@@ -459,16 +470,17 @@ static void drop_entries(rai_session *s, uint64_t out, const struct rai_fault *w
         struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
         if (entry->ended)
             continue;
+        bool rolled_back = is_rolled_back(s, entry, commit);
         if (entry->type == RAI_SESS_CLOSE) {
             disown(s, entry, RA_OUTCOME_CONFIRMED, NULL); /* closed is what it is now */
         } else if (entry->end <= out) {
             sends += entry->type == RAI_SESS_SEND;
-            disown(s, entry, RA_OUTCOME_UNKNOWN, &unknown);
+            disown(s, entry, rolled_back ? RA_OUTCOME_NOT_DONE : RA_OUTCOME_UNKNOWN, rolled_back ? why : &unknown);
         } else {
             rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, why);
         }
     }
-    end_forgets(s);
+    end_unasked(s);
     s->forgets = sends; /* that is what they are from now on */
 }
 

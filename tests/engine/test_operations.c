@@ -354,6 +354,29 @@ Test(engine_operations, a_cancelled_commit_dooms_nothing_behind_a_rollback)
     peer_free(p);
 }
 
+/* What no commit covers is rolled back with the session, written or not. */
+Test(engine_operations, an_aborted_transaction_is_unknown_only_as_far_as_its_commit_was_written)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_producer *producer = peer_producer(p, s);
+    int64_t not_done, unknown;
+    peer_send(p, producer, "a", 1);
+    cr_assert_eq(rai_session_commit(s, p->now, NULL, NULL), 0);
+    PLAY(p, "1> 11 PRODUCER 1", "1> 11 SEND a 1", "1< 11 OK 1", "1> 11 COMMIT 2", "1< 11 OK 2");
+    peer_send(p, producer, "b", 2);
+    cr_assert_eq(rai_session_commit(s, p->now, NULL, NULL), 0);
+    peer_send(p, producer, "c", 3);
+    PLAY(p, "1> 11 SEND b 3", "1> 11 COMMIT 4", "1> 11 SEND c 5");
+    rai_session_abort(s, p->now, &not_done, &unknown);
+    EVENTS(p, "sends 1-1 confirmed; sends 2-2 unknown; sends 3-3 not done");
+    cr_assert_eq(not_done, 1);
+    cr_assert_eq(unknown, 2);
+    peer_free(p);
+}
+
 /* Also acknowledgements that nobody waits for: one is written, one is in the log, one waits for its batch. */
 Test(engine_operations, acknowledgements_are_counted_when_a_session_is_aborted)
 {
