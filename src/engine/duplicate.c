@@ -56,15 +56,21 @@ size_t rai_duplicate_id(rai_session *s, const ra_message *m, const uint8_t **ent
 void rai_stamped(rai_session *s)
 {
     rai_engine *e = s->e;
-    if (rai_session_stamps(s) && ++e->stamped >= e->config->duplicate_detection_limit)
+    if (!rai_session_stamps(s))
+        return;
+    s->stamped++;
+    if (++e->stamped >= e->config->duplicate_detection_limit)
         e->stamps_full = true;
 }
 
 void rai_stamped_end(rai_session *s, int64_t sends)
 {
     rai_engine *e = s->e;
-    if (!rai_session_stamps(s))
+    if (sends > s->stamped)
+        sends = s->stamped; /* an abort ended them, and now the broker has answered */
+    if (sends == 0)
         return;
+    s->stamped -= sends;
     e->stamped -= sends;
     if (!e->stamps_full || e->stamped > e->config->duplicate_detection_limit / 2)
         return;

@@ -229,6 +229,7 @@ struct rai_session {
     uint64_t gate_index;   /* no entry before it holds back what is behind it */
     uint64_t answered_end; /* log offset behind the last frame whose good answer came: the broker counted all before */
     int64_t forgets;     /* fire-and-forget sends not yet confirmed */
+    int64_t stamped;     /* sends with a duplicate id and without an outcome */
     int64_t tagged;      /* tagged sends without outcome */
     int64_t not_done, unknown; /* ended so in this session's life, for close */
     bool unasked_ended;        /* what nobody waits for is in these counts */

@@ -167,6 +167,20 @@ Test(engine_duplicate, the_limit_is_the_connection_s)
     peer_free(p);
 }
 
+Test(engine_duplicate, what_an_abort_ended_is_not_ended_again_by_its_answer)
+{
+    struct peer *p = detecting(2);
+    rai_session *s;
+    rai_producer *producer = proven(p, &s);
+    cr_assert_eq(try_send(p, producer, 2), RA_OK);
+    PLAY(p, "1> 10 SEND  2 =2");
+    rai_session_abort(s, p->now, NULL, NULL);
+    cr_assert_eq(p->e->stamped, 0);
+    PLAY(p, "1> 10 CLOSE", "1< 10 OK 2", "1< 10 OK");
+    cr_assert_eq(p->e->stamped, 0);
+    peer_free(p);
+}
+
 /* --- transactions --- */
 
 static rai_producer *transaction(struct peer *p, rai_session **s)
