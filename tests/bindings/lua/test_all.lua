@@ -472,4 +472,23 @@ test("sessions that were never closed are collected with their listeners", funct
     nothing_left { objects = 0, threads = math.huge, descriptors = math.huge }
 end)
 
+-- --- the mock ---
+
+test("a cut at a chosen send of the mock is heard", function()
+    local broker <close> = require "reattach.mock".start { seed = 7 }
+    broker:create_queue("q")
+    local connection <close> = reattach.connect(broker:url(), { reliable = true, timeout = PATIENCE })
+    local session, heard = connection:session(), {}
+    session:add_failure_listener(function(event) heard[#heard + 1] = event.kind end)
+    broker:fault("reset", { at = "send", nth = 2 })
+    local producer = session:producer("q")
+    for n = 1, 3 do producer:send(tostring(n), { durable = true }) end
+    connection:dispatch()
+    equal({ "reattached" }, heard)
+    equal({ 3, 1 }, { broker:messages("q"), broker:counter("cut") })
+    broker:wait("reattached")
+    fails("timeout", broker.wait, broker, "cut", 2, 0.01)
+    fails("option", broker.fault, broker, "rest")
+end)
+
 support.run(tests)
