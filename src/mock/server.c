@@ -16,7 +16,7 @@
 #include "net/socket.h"
 #include "net/wake.h"
 
-enum { LISTENER = UINT32_MAX - 1, WAKE, EVENTS = 64, BACKLOG = 128, US = 1000 }; /* ids of connections stay below */
+enum { LISTENER = 1, WAKE, FIRST_ID, EVENTS = 64, BACKLOG = 128, US = 1000 };
 
 /* What happens again and again. */
 struct repeated {
@@ -35,7 +35,7 @@ struct rai_mock_server {
     rai_mock *engine;
     struct rai_mock_conn *conns;
     struct repeated *repeated;
-    uint64_t last_id, random;
+    uint64_t next_id, random;
     uint64_t turns;
     int64_t now, refuse_until;
     int64_t struck; /* faults that happened, beside those at packets */
@@ -175,7 +175,7 @@ static void accept_all(struct rai_mock_server *s)
     int fd;
     while ((fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
         uint32_t link = rai_mock_accept(s->engine, s->now);
-        struct rai_mock_conn *c = link != 0 ? rai_mock_conn_new(s->engine, link, fd, s->poll, ++s->last_id) : NULL;
+        struct rai_mock_conn *c = link != 0 ? rai_mock_conn_new(s->engine, link, fd, s->poll, s->next_id++) : NULL;
         s->counts[link != 0 ? RA_MOCK_STAT_CONNECTIONS : RA_MOCK_STAT_REFUSED]++;
         if (link == 0)
             rai_mock_reset_socket(fd);
@@ -338,6 +338,7 @@ struct rai_mock_server *rai_mock_server_start(const struct rai_mock_settings *se
         abort();
     s->random = (uint64_t)settings->seed;
     s->refuse_until = INT64_MAX;
+    s->next_id = FIRST_ID;
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
