@@ -110,8 +110,8 @@ RA_API int64_t ra_message_large_size(const ra_message *message);
 
 /* Reads the next bytes of the body of the message that was taken last from this consumer, at most room; waits for
  * the first of them at most timeout_ms (negative: for ever). *size_out is how many came: 0 is the end of the
- * body. RA_EVENTS, with RA_WAIT_EVENTS in flags, as by ra_operation_wait(). Taking the next message throws away
- * what was not read. A body that came with its message is read as well.
+ * body. RA_EVENTS, with RA_WAIT_EVENTS in flags, as by ra_operation_wait(). Asking for the next message throws
+ * away what was not read. A body that came with its message is read as well.
  *
  * Thread:  any thread, not inside a listener
  * Blocks:  up to timeout_ms

@@ -278,9 +278,11 @@ bool rai_entry_cancel(rai_session *s, struct rai_pending *entry)
 {
     if (entry->end <= s->log.written || entry->offset < s->log.planned)
         return false;
+    size_t size;
+    bool large = rai_frame_type(rai_log_frame(&s->log, entry->offset, &size)) == RAI_SESS_SEND_CONTINUATION;
     if (!rai_log_make_hole(&s->log, entry->offset))
         return false;
-    if (entry->type == RAI_SESS_SEND)
+    if (large)
         rai_large_cancelled(s, entry->offset);
     return true;
 }

@@ -255,6 +255,41 @@ Test(engine_large, given_up_before_it_was_written_none_of_it_is)
     peer_free(p);
 }
 
+/* A small send behind the pieces of a message that is being written: giving it up leaves them alone. */
+Test(engine_large, another_send_given_up_takes_no_pieces_along)
+{
+    struct peer *p = small_pieces();
+    rai_session *s;
+    rai_producer *producer = proven(p, &s);
+    PLAY(p, "1 cut");
+    cr_assert_eq(start(p, producer), 0);
+    cr_assert_eq(write_bytes(p, producer, 150), 150);
+    rai_op *small = peer_send_op(p, producer, "b");
+    rai_op_abandon(small, p->now);
+    OP(p, small, "not done -20");
+    rai_op *op = finish(p, producer);
+    PLAY(p, "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 LARGE", "2> 10 PIECE 100 more",
+         "2> 10 PIECE 50 last 3", "2>", "2< 10 OK 3");
+    OP(p, op, "confirmed");
+    peer_free(p);
+}
+
+Test(engine_large, its_finish_given_up_takes_the_pieces_along_and_nothing_else)
+{
+    struct peer *p = small_pieces();
+    rai_session *s;
+    rai_producer *producer = proven(p, &s);
+    PLAY(p, "1 cut");
+    cr_assert_eq(start(p, producer), 0);
+    cr_assert_eq(write_bytes(p, producer, 150), 150);
+    peer_send(p, producer, "b", 2);
+    rai_op *op = finish(p, producer);
+    rai_op_abandon(op, p->now);
+    OP(p, op, "not done -20");
+    PLAY(p, "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REATTACHED 1", "2> 10 SEND b 2", "2>");
+    peer_free(p);
+}
+
 /* --- piece by piece --- */
 
 Test(engine_large, a_body_is_written_piece_by_piece)
