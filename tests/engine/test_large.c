@@ -40,7 +40,7 @@ static int send_bytes(struct peer *p, rai_producer *producer, size_t size, uint6
     if (m == NULL)
         return RA_E_NO_MEMORY;
     rai_message_lend_body(m, body, size);
-    int mode = tag > 0 ? RAI_SEND_TAGGED : RAI_SEND_FORGET;
+    enum rai_send_mode mode = tag > 0 ? RAI_SEND_TAGGED : RAI_SEND_FORGET;
     int rc = rai_producer_send(producer, "a", m, mode, tag, p->now, NULL, &fault);
     rai_message_unref(m);
     return rc;
