@@ -147,12 +147,12 @@ int rai_mock_fault_add(rai_mock *m, const struct rai_mock_fault *fault)
     return trap->id;
 }
 
-/* What it holds for ever is said now. */
+/* What it postponed is said now. */
 static void let_go(rai_mock *m, int id)
 {
     for (struct rai_mock_session *s = m->sessions; s != NULL; s = s->next)
         for (struct rai_mock_item *item = s->late.first; item != NULL; item = item->next)
-            if (item->fault == id && item->at == INT64_MAX)
+            if (item->fault == id && item->at > m->now)
                 item->at = m->now;
 }
 

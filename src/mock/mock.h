@@ -143,7 +143,7 @@ struct rai_mock_fault {
 };
 int rai_mock_fault_add(rai_mock *m,
                        const struct rai_mock_fault *fault); /* its id; 0: these things do not go together */
-void rai_mock_fault_drop(rai_mock *m, int id);              /* 0: all */
+void rai_mock_fault_drop(rai_mock *m, int id);              /* 0: all; what one has postponed is said now */
 int64_t rai_mock_fault_struck(const rai_mock *m, int id);   /* how often; -1: there is no such fault */
 
 /* --- what there is --- */

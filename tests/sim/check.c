@@ -58,6 +58,8 @@ static void news(void *ctx, enum rai_mock_news what, const uint8_t *body, size_t
     int id = atoi(text + 1);
     bool sent = text[0] == 's' && id >= 0 && id < WORK_SENDS, queued = text[0] == 'q' && id < WORK_QUEUED;
     r->bad_acks += what == RAI_MOCK_BAD_ACK;
+    if (sent && (size != r->sends[id].size || !work_is_body(body, 's', id, size)))
+        world_fail(&r->w, "the broker has another body of send %d", id);
     if (sent && what == RAI_MOCK_STORED)
         stored(r, id);
     if (sent && what == RAI_MOCK_LOST)

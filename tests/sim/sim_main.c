@@ -29,6 +29,7 @@ static void configure(struct work *r, struct rai_mock_config *mock)
     struct world *w = &r->w;
     w->config.confirmation_window = r->lossy && world_chance(w, 100) ? -1 : windows[world_random(w, 4)];
     w->config.ack_batch_size = world_chance(w, 500) ? 0 : 200;
+    w->config.min_large_message_size = world_chance(w, 500) ? WORK_PIECE : 102400;
     w->config.producer_window = world_chance(w, 500) ? -1 : 600;
     w->config.max_unconfirmed = world_chance(w, 200) ? 2000 : 1 << 20;
     w->config.route_check = (enum rai_route_check)(1 + world_random(w, 3));
@@ -36,6 +37,29 @@ static void configure(struct work *r, struct rai_mock_config *mock)
         w->config.call_timeout = w->config.call_failover_timeout = 200;
     mock->version = world_chance(w, 600) ? RAI_VERSION : RAI_VERSION_MIN + (int)world_random(w, 8);
     mock->sync_us = world_chance(w, 200) ? 3000000 : world_chance(w, 200) ? 0 : 20000;
+}
+
+/* What a slow broker does now and then: credits come late, and so does everything behind a frame. */
+static void make_slow(struct work *r)
+{
+    struct rai_mock_fault hold = { .action = RAI_MOCK_HOLD,
+                                   .type = RAI_MOCK_ANY_TYPE,
+                                   .channel = RAI_MOCK_ANY_CHANNEL,
+                                   .times = RAI_MOCK_ALWAYS,
+                                   .chance = 10,
+                                   .delay_us = 300000 };
+    struct rai_mock_fault postpone = { .action = RAI_MOCK_POSTPONE,
+                                       .type = RAI_SESS_PRODUCER_CREDITS,
+                                       .channel = RAI_MOCK_ANY_CHANNEL,
+                                       .times = RAI_MOCK_ALWAYS,
+                                       .chance = 500,
+                                       .delay_us = 2000000 };
+    if (!world_chance(&r->w, 200))
+        return;
+    rai_mock_fault_add(r->w.m, &hold);
+    rai_mock_fault_add(r->w.m, &postpone);
+    hold.from_client = true;
+    rai_mock_fault_add(r->w.m, &hold);
 }
 
 static void trouble(struct work *r, int cuts_in_1000)
@@ -75,6 +99,7 @@ static void step(struct work *r, int cuts_in_1000)
 static void no_more_trouble(struct work *r)
 {
     r->w.unreachable = false;
+    rai_mock_fault_drop(r->w.m, 0);
     for (size_t i = 0; i < r->w.link_count; i++)
         r->w.links[i]->stalled = false;
 }
@@ -119,6 +144,7 @@ static void scenario(uint64_t seed, const struct choice *choice, struct totals *
     work_watch(&r, &mock);
     world_start(&r.w, &mock);
     work_begin(&r);
+    make_slow(&r);
     int cuts_in_1000 = 5 + (int)world_random(&r.w, 60);
     for (int i = 0; i < STEPS; i++)
         step(&r, cuts_in_1000);
@@ -138,10 +164,11 @@ static void report(const struct totals *t, double seconds)
     printf("%ld scenarios, no violation: %ld cuts, %ld sends, %ld operations, %lld re-attached, %lld recreated\n",
            t->scenarios, t->cuts, t->sends, t->ops, (long long)t->reattached, (long long)t->recreated);
     printf("broker: %lld uncounted at a REATTACH, %lld answers lost, %lld doubled, %lld refusals, %lld frames of moved "
-           "sessions dropped, %lld sessions closed in a move\n",
+           "sessions dropped, %lld sessions closed in a move, %lld pieces of large messages corrupted\n",
            (long long)t->mock[RAI_MOCK_UNCOUNTED_AT_REATTACH], (long long)t->mock[RAI_MOCK_ANSWERS_LOST],
            (long long)t->mock[RAI_MOCK_ANSWERS_DOUBLED], (long long)t->mock[RAI_MOCK_EXCEPTIONS],
-           (long long)t->mock[RAI_MOCK_FRAMES_DROPPED], (long long)t->mock[RAI_MOCK_CLOSED_IN_MOVE]);
+           (long long)t->mock[RAI_MOCK_FRAMES_DROPPED], (long long)t->mock[RAI_MOCK_CLOSED_IN_MOVE],
+           (long long)t->mock[RAI_MOCK_PIECES_CORRUPTED]);
     printf("when nothing was silent, all sessions were open again %.1f s after the last trouble at the latest\n",
            (double)t->slowest / 1e6);
     printf("%.1f s, %.0f scenarios per second, %.2f virtual hours (%.2f per second)\n", seconds,

@@ -51,14 +51,31 @@ static int address_for(struct work *r, const struct work_session *s)
     return chance(r, 4) ? WORK_NOWHERE : chance(r, 15) ? WORK_ALSO : WORK_IN;
 }
 
-/* The session's only message, and its only body: what is written again has to be what was sent. */
-static void prepare(struct work *r, struct work_session *s)
+void work_fill_body(char *body, char what, int id, size_t size)
 {
-    int length = snprintf(s->body, sizeof s->body, "s%04d ", r->send_count);
-    size_t size = chance(r, 10) ? (size_t)length + pick(r, WORK_BODY - (uint32_t)length) : (size_t)length;
-    memset(s->body + length, 'a' + r->send_count % 26, size - (size_t)length);
+    char start[16];
+    snprintf(start, sizeof start, "%c%04d ", what, id);
+    for (size_t i = 0; i < size; i++)
+        body[i] = i < WORK_BODY_MIN ? start[i] : (char)('a' + ((size_t)id + 3 * i + i / 100) % 26);
+}
+
+bool work_is_body(const void *body, char what, int id, size_t size)
+{
+    char expected[WORK_BODY];
+    if (size > sizeof expected)
+        return false;
+    work_fill_body(expected, what, id, size);
+    return memcmp(body, expected, size) == 0;
+}
+
+/* The session's only message, and its only body: what is written again has to be what was sent. */
+static size_t prepare(struct work *r, struct work_session *s)
+{
+    size_t size = WORK_BODY_MIN + (chance(r, 10) ? pick(r, WORK_BODY - WORK_BODY_MIN) : 0);
+    work_fill_body(s->body, 's', r->send_count, size);
     rai_message_lend_body(s->message, s->body, size);
     s->message->durable = chance(r, 90);
+    return size;
 }
 
 static bool may_fail_so(const struct work *r, int rc)
@@ -75,10 +92,12 @@ static void one_send(struct work *r, int session)
     if (s->producer == NULL || r->send_count >= WORK_SENDS)
         return;
     int to = address_for(r, s);
-    prepare(r, s);
-    *send = (struct work_send){
-        .to = to, .session = session, .transaction = s->transacted ? s->transaction : 0, .durable = s->message->durable
-    };
+    size_t size = prepare(r, s);
+    *send = (struct work_send){ .to = to,
+                                .size = size,
+                                .session = session,
+                                .transaction = s->transacted ? s->transaction : 0,
+                                .durable = s->message->durable };
     enum rai_send_mode mode = (enum rai_send_mode)pick(r, 3);
     int rc = rai_producer_send(s->producer, s->bound < WORK_ADDRESSES ? NULL : addresses[to], s->message, mode,
                                (uint64_t)r->send_count + 1, r->w.now, &send->op, &fault);
@@ -287,16 +306,30 @@ static void close_consumer(struct work *r, int session, int consumer)
     work_trace(r, "closes consumer", session, consumer);
 }
 
-/* Its opening was given up: what else would end one of ours? */
+/* A large message was cut off: it comes again to another consumer, or after a rollback. */
+static void get_again(struct work *r, int session, int consumer)
+{
+    struct work_session *s = &r->sessions[session];
+    if (s->s->rollbacks > 0)
+        return;
+    if (s->transacted && !s->consumers[consumer].browse && chance(r, 50))
+        end_transaction(r, session, false);
+    else
+        close_consumer(r, session, consumer);
+}
+
+/* Its opening was given up, or a large message was cut off: what else would end one of ours? */
 static void drop_ended_consumers(struct work *r, int session)
 {
     for (int i = 0; i < WORK_CONSUMERS; i++) {
         rai_consumer *c = r->sessions[session].consumers[i].c;
         int code = c != NULL ? rai_consumer_fault(c)->code : RA_OK;
-        if (code != RA_OK && code != RA_E_TIMEOUT)
-            world_fail(&r->w, "a consumer has ended: %s", rai_consumer_fault(c)->text);
-        if (code != RA_OK)
+        if (code == RA_E_LARGE_INTERRUPTED)
+            get_again(r, session, i);
+        else if (code == RA_E_TIMEOUT)
             close_consumer(r, session, i);
+        else if (code != RA_OK)
+            world_fail(&r->w, "a consumer has ended: %s", rai_consumer_fault(c)->text);
     }
 }
 
@@ -311,6 +344,12 @@ static ra_message *take_from(struct work *r, struct work_consumer *c)
         c->waiting = false;
     }
     return m;
+}
+
+static size_t size_of_queued(const struct work *r, int id)
+{
+    bool large = r->w.config.min_large_message_size == WORK_PIECE && id % 5 == 0;
+    return large ? WORK_PIECE + 6 * (size_t)(id + 1) : WORK_BODY_MIN;
 }
 
 static bool take_one(struct work *r, int session, int consumer)
@@ -328,6 +367,8 @@ static bool take_one(struct work *r, int session, int consumer)
     int id = m->body_size > 1 ? atoi((const char *)m->body + 1) : -1; /* the blob goes on behind it with a zero byte */
     if (id < 0 || id >= WORK_QUEUED || m->body[0] != 'q')
         world_fail(&r->w, "a message that nobody queued");
+    if (m->body_size != size_of_queued(r, id) || !work_is_body(m->body, 'q', id, m->body_size))
+        world_fail(&r->w, "message %d has another body", id);
     taken(r, session, consumer, id);
     if (c->browse)
         rai_message_unref(m);
@@ -528,10 +569,15 @@ void work_begin(struct work *r)
         rai_mock_add_queue(r->w.m, addresses[i], addresses[i], true);
     rai_mock_add_queue(r->w.m, "out", "out", true);
     rai_mock_refuse(r->w.m, addresses[WORK_DENIED], 105);
+    rai_mock_corrupt_pieces(r->w.m, 100);
     for (int i = 0; i < WORK_QUEUED; i++) {
-        char body[16];
-        int size = snprintf(body, sizeof body, "q%d", i);
-        rai_mock_add_message(r->w.m, "out", (const uint8_t *)body, (size_t)size);
+        char body[WORK_BODY];
+        size_t size = size_of_queued(r, i);
+        work_fill_body(body, 'q', i, size);
+        if (size > WORK_BODY_MIN)
+            rai_mock_add_large_message(r->w.m, "out", (const uint8_t *)body, size);
+        else
+            rai_mock_add_message(r->w.m, "out", (const uint8_t *)body, size);
     }
     for (int i = 1 + (int)pick(r, 2); i > 0; i--)
         open_session(r, false, false);

@@ -15,7 +15,8 @@ enum {
     WORK_CONSUMERS = 2,
     WORK_HELD = 6,
     WORK_TRANSACTIONS = 256,
-    WORK_BODY = 512
+    WORK_BODY = 512,
+    WORK_PIECE = 150 /* with pieces of this size some messages are large ones */
 };
 
 enum work_address {
@@ -32,7 +33,8 @@ struct work_send {
     bool forget, durable, reported;
     bool late; /* its deadline has passed */
     rai_op *op;
-    int stored; /* as the broker tells */
+    size_t size; /* of its body */
+    int stored;  /* as the broker tells */
 };
 
 enum work_what { WORK_REQUEST, WORK_COMMIT, WORK_ROLLBACK, WORK_ACK, WORK_CLOSE };
@@ -121,6 +123,10 @@ void work_free(struct work *r);
 
 /* --- between work.c and check.c --- */
 
+/* A body: what it is, its number, and behind that letters that depend on the number and on their place. */
+void work_fill_body(char *body, char what, int id, size_t size);
+bool work_is_body(const void *body, char what, int id, size_t size);
+enum { WORK_BODY_MIN = 6 };
 void work_trace(const struct work *r, const char *what, int session, int id);
 bool work_lives(const struct work *r, int session); /* opened, and not closed by the program nor given up */
 bool work_consume_all(struct work *r);              /* whether there was anything */
