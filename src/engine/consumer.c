@@ -11,9 +11,11 @@ bool rai_consumer_log_create(rai_consumer *c, rai_op *op)
 {
     rai_session *s = c->s;
     struct rai_create_consumer create = {
-        .id = c->id, .queue = c->queue, .filter = c->filter, .browse = c->browse, .respond = true};
+        .id = c->id, .queue = c->queue, .filter = c->filter, .browse = c->browse, .respond = true
+    };
     struct rai_pending pending = {
-        .type = RAI_SESS_CREATECONSUMER, .correlation = RAI_NO_CORRELATION, .subject = c, .as.op = op};
+        .type = RAI_SESS_CREATECONSUMER, .correlation = RAI_NO_CORRELATION, .subject = c, .as.op = op
+    };
     struct rai_draft d = rai_draft(s);
     while (rai_draft_next(&d))
         rai_put_create_consumer(&d.w, d.size, s->channel, s->version, &create);
@@ -111,7 +113,7 @@ int rai_consumer_open(rai_session *s, const char *queue, const char *filter, boo
         rai_free(c);
         return rai_fault_set(fault, RA_E_NO_MEMORY, "out of memory");
     }
-    *c = (rai_consumer){.s = s, .owner = owner, .browse = browse, .window = window, .ack_id = -1};
+    *c = (rai_consumer){ .s = s, .owner = owner, .browse = browse, .window = window, .ack_id = -1 };
     c->id = s->next_consumer++;
     c->key = ++s->e->next_consumer_key;
     c->queue = rai_strdup(queue);
@@ -176,7 +178,8 @@ void rai_consumer_ended(rai_consumer *c, const struct rai_fault *fault)
 static bool log_close(rai_consumer *c, rai_op *op)
 {
     struct rai_pending pending = {
-        .type = RAI_SESS_CONSUMER_CLOSE, .correlation = RAI_NO_CORRELATION, .subject = c, .as.op = op};
+        .type = RAI_SESS_CONSUMER_CLOSE, .correlation = RAI_NO_CORRELATION, .subject = c, .as.op = op
+    };
     struct rai_draft d = rai_draft(c->s);
     while (rai_draft_next(&d))
         rai_put_consumer_close(&d.w, d.size, c->s->channel, c->id);
@@ -372,10 +375,11 @@ static bool too_large(rai_consumer *c, int64_t size)
 {
     if (size <= c->s->e->config->max_body_in_memory)
         return false;
-    rai_fault_set(&c->fault, RA_E_STATE,
-                  "a large message of %lld bytes came, maxBodyInMemory is %lld: open the consumer so that its body can be "
-                  "read piece by piece",
-                  (long long)size, (long long)c->s->e->config->max_body_in_memory);
+    rai_fault_set(
+        &c->fault, RA_E_STATE,
+        "a large message of %lld bytes came, maxBodyInMemory is %lld: open the consumer so that its body can be "
+        "read piece by piece",
+        (long long)size, (long long)c->s->e->config->max_body_in_memory);
     end_force(c, RA_OUTCOME_NOT_DONE, &c->fault);
     rai_consumer_ready(c);
     return true;
@@ -403,6 +407,10 @@ void rai_consumer_large(rai_session *s, const struct rai_frame *f)
     m->delivery_count = delivery.count;
     m->large_size = delivery.large_size;
     m->frame_size = f->size;
+    if (c->window == 0 && !c->credit_out) {
+        m->frame_size = 1; /* taken back behind these headers: the broker counts from 0 again */
+        c->credit_out = true;
+    }
     if (c->streams) {
         rai_body_begin(c, m);
         return;
@@ -410,16 +418,17 @@ void rai_consumer_large(rai_session *s, const struct rai_frame *f)
     ra_message_unref(c->large);
     c->large = m;
     c->large_tainted = false;
-    arrived(c, f->size);
+    arrived(c, m->frame_size);
     m->frame_size = 0;
 }
 
 void rai_consumer_interrupt(rai_consumer *c)
 {
     struct rai_fault why;
-    rai_fault_set(&why, RA_E_LARGE_INTERRUPTED,
-                  "the connection was lost inside a large message: to get it again roll back, or close the consumer and "
-                  "open it again");
+    rai_fault_set(
+        &why, RA_E_LARGE_INTERRUPTED,
+        "the connection was lost inside a large message: to get it again roll back, or close the consumer and "
+        "open it again");
     c->fault = why;
     end_force(c, RA_OUTCOME_NOT_DONE, &c->fault); /* no marker is looked at any more */
     rai_consumer_ready(c);
@@ -428,7 +437,7 @@ void rai_consumer_interrupt(rai_consumer *c)
 void rai_consumer_revive(rai_consumer *c)
 {
     if (c->fault.code == RA_E_LARGE_INTERRUPTED)
-        c->fault = (struct rai_fault){0};
+        c->fault = (struct rai_fault){ 0 };
 }
 
 void rai_consumer_chunk(rai_session *s, const struct rai_frame *f)
@@ -523,7 +532,7 @@ void rai_consumer_wait_end(rai_consumer *c, int64_t now)
 {
     c->s->e->now = now;
     c->waiting--;
-    bool comes = c->arriving != NULL || c->skipping; /* and needs its credits */
+    bool comes = c->large != NULL || c->arriving != NULL || c->skipping; /* and needs its credits */
     if (c->window == 0 && c->waiting == 0 && c->credit_out && c->first == NULL && !comes && !c->closing) {
         log_credits(c, 0);
         c->credit_out = false;
@@ -569,7 +578,7 @@ int rai_consumer_force(rai_consumer *c, int64_t now, rai_op **op_out, struct rai
 
 const struct rai_fault *rai_consumer_fault(const rai_consumer *c)
 {
-    static const struct rai_fault closed = {.code = RA_E_CLOSED, .broker_code = -1, .text = "the consumer is closed"};
+    static const struct rai_fault closed = { .code = RA_E_CLOSED, .broker_code = -1, .text = "the consumer is closed" };
     return c->fault.code == RA_OK && c->closing ? &closed : &c->fault;
 }
 

@@ -114,6 +114,21 @@ Test(engine_body, without_a_window_one_piece_comes_at_a_time)
     peer_free(p);
 }
 
+Test(engine_body, without_a_window_it_comes_when_its_credit_was_taken_back_behind_it)
+{
+    struct peer *p = peer_new();
+    rai_consumer *c = consumer(p, peer_open(p), 0);
+    rai_consumer_wait_begin(c, p->now);
+    rai_consumer_wait_end(c, p->now);
+    PLAY(p, "1> 10 CREDITS 0 1", "1> 10 CREDITS 0 0", "1< 10 LARGE 0 1 1500", "1>");
+    ra_message *m = taken(p, c);
+    PLAY(p, "1> 10 CREDITS 0 1", "1>", "1< 10 CHUNK 0 1500 last", "1>");
+    cr_assert_eq(read_bytes(p, c, m, 5000), 1500);
+    PLAY(p, "1> 10 CREDITS 0 1525", "1>");
+    rai_message_unref(m);
+    peer_free(p);
+}
+
 Test(engine_body, without_a_window_what_is_thrown_away_comes_all_the_same)
 {
     struct peer *p = peer_new();
@@ -162,7 +177,7 @@ Test(engine_body, a_closed_consumer_has_no_body_any_more)
 
 /* --- drops --- */
 
-#define REATTACHED(received)                                                                                    \
+#define REATTACHED(received) \
     "1 cut", "dial", GREET(2), "2> REATTACH 10 " received, TOPOLOGY(2), "2< REATTACHED 2", "2> 10 FLUSH"
 
 static void confirm(struct peer *p)
@@ -196,7 +211,8 @@ Test(engine_body, a_piece_that_is_sent_again_is_never_handed_out)
     confirm(p);
     PLAY(p, "1< 10 MSG 0 7 before", "1< 10 LARGE 0 1 3000", "1< 10 CHUNK 0 1000 more");
     ra_message *before = taken(p, c), *m = taken(p, c);
-    PLAY(p, REATTACHED("3"), "2< 10 CHUNK 0 1000 more", "2< 10 CHUNK 0 1000 last", "2< 10 TIMEOUT", "2< 10 MSG 0 8 behind");
+    PLAY(p, REATTACHED("3"), "2< 10 CHUNK 0 1000 more", "2< 10 CHUNK 0 1000 last", "2< 10 TIMEOUT",
+         "2< 10 MSG 0 8 behind");
     cr_assert_eq(read_bytes(p, c, m, 5000), 1000, "what came before the cut");
     cr_assert_eq(read_bytes(p, c, m, 5000), RA_E_LARGE_INTERRUPTED);
     cr_assert_eq(rai_consumer_fault(c)->code, RA_E_LARGE_INTERRUPTED);

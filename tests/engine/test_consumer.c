@@ -386,3 +386,30 @@ Test(engine_consumer, a_large_message_without_a_window_keeps_its_last_credit_unt
     rai_consumer_wait_end(c, p->now);
     peer_free(p);
 }
+
+/* Its credit was taken back while it was on its way: the broker begins anew from 0 behind its headers. */
+Test(engine_consumer, a_large_message_without_a_window_comes_whole_when_nobody_waits_any_more)
+{
+    struct peer *p = peer_new();
+    rai_consumer *c = consumer(p, peer_open(p), 0);
+    rai_consumer_wait_begin(c, p->now);
+    rai_consumer_wait_end(c, p->now);
+    PLAY(p, "1> 10 CREDITS 0 1", "1> 10 CREDITS 0 0", "1< 10 LARGE 0 1 3000", "1> 10 CREDITS 0 1",
+         "1< 10 CHUNK 0 1500 more", "1> 10 CREDITS 0 1526", "1< 10 CHUNK 0 1500 last", "1>");
+    rai_message_unref(rai_consumer_take(c, 0, p->now));
+    PLAY(p, "1> 10 CREDITS 0 1525", "1>");
+    peer_free(p);
+}
+
+Test(engine_consumer, a_large_message_without_a_window_keeps_its_credit_when_a_wait_ends_inside_it)
+{
+    struct peer *p = peer_new();
+    rai_consumer *c = consumer(p, peer_open(p), 0);
+    rai_consumer_wait_begin(c, p->now);
+    PLAY(p, "1> 10 CREDITS 0 1", "1< 10 LARGE 0 1 3000", "1> 10 CREDITS 0 69");
+    rai_consumer_wait_end(c, p->now);
+    PLAY(p, "1>", "1< 10 CHUNK 0 3000 last", "1>");
+    rai_message_unref(rai_consumer_take(c, 0, p->now));
+    PLAY(p, "1> 10 CREDITS 0 3025", "1>");
+    peer_free(p);
+}
