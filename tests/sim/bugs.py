@@ -28,6 +28,8 @@ def sources(tree):
 
 
 def compile_all(tree, names, objects):
+    if any(name.suffix == ".h" for name in names):
+        names = sources(tree)  # nobody knows who includes it
     for name in names:
         subprocess.run([CC, *FLAGS, "-c", str(name), "-o", str(objects / (str(name).replace("/", "_") + ".o"))],
                        cwd=tree, check=True)
@@ -74,6 +76,8 @@ def one_bug(patch, tree, objects, scratch, seeds):
         compile_all(tree, changed, mine)
         link(mine, scratch / "sim")
         return simulate(scratch / "sim", seeds, 300)
+    except subprocess.CalledProcessError:
+        return None, "it does not compile any more"
     finally:
         for name, content in before.items():
             (tree / name).write_bytes(content)

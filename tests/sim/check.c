@@ -8,7 +8,7 @@
 
 enum {
     BACKOFF_MAX_MS = 1000,
-    WHOLE_AGAIN_US = 20000000, /* that long a session may take, when nothing was silent */
+    WHOLE_AGAIN_US = 5000000, /* that long a session may take, when nothing was silent, and two of its waits */
     LINKS_MAX = 8,
     PIECES = 200 /* of memory for an engine with some sessions; what is under way comes on top */
 };
@@ -415,23 +415,35 @@ static void turn_all(struct work *r)
         work_listen(r);
 }
 
-static void watch_slowest(struct work *r, int64_t began)
+/* How long the next answer of the broker is waited for: it grows with each that does not come. */
+static int64_t longest_wait(const struct work *r)
+{
+    int64_t longest = r->w.e->anchor_wait;
+    for (int i = 0; i < r->session_count; i++) {
+        const rai_session *s = r->sessions[i].s;
+        longest = s->ask_wait > longest ? s->ask_wait : longest;
+        longest = s->barrier_wait > longest ? s->barrier_wait : longest;
+    }
+    return longest;
+}
+
+static void watch_slowest(struct work *r, int64_t began, int64_t limit)
 {
     if (r->slowest > 0 || !is_open(r))
         return;
     r->slowest = r->w.now - began + 1;
-    if (!r->w.was_silent && r->slowest > WHOLE_AGAIN_US)
+    if (!r->w.was_silent && r->slowest > limit)
         world_fail(&r->w, "the sessions were found again only after %.1f s", (double)r->slowest / 1e6);
 }
 
 void work_quiesce(struct work *r)
 {
-    int64_t began = r->w.now;
+    int64_t began = r->w.now, soon = WHOLE_AGAIN_US + 2 * longest_wait(r);
     int64_t limit = began + 60000000; /* a silent link is noticed in 10 seconds, a stale request probed for in 60 */
     rai_mock_set_sync(r->w.m, 20000);
     while (true) {
         turn_all(r);
-        watch_slowest(r, began);
+        watch_slowest(r, began, soon);
         if (settled(r)) {
             if (rai_mock_queue_messages(r->w.m, "out") == 0)
                 return;
