@@ -43,6 +43,19 @@ static bool credits_cover(const rai_session *s, const struct rai_credit *credit,
     return s->e->config->producer_window < 0 || credit->full || credit->balance >= (int64_t)cost;
 }
 
+/* For senders that wait. */
+static void request_wanted(rai_session *s)
+{
+    for (rai_producer *p = s->producers; p != NULL; p = p->next) {
+        struct rai_credit *account = p->wanted > 0 ? p->wanted_credit : NULL;
+        int32_t needed = (int32_t)p->wanted > half_window(s) ? (int32_t)p->wanted : half_window(s);
+        if (account == NULL || s->e->config->producer_window < 0)
+            continue;
+        if ((int64_t)account->balance + account->arriving < (int64_t)p->wanted && account->arriving < needed)
+            request_credits(s, account, needed - account->arriving);
+    }
+}
+
 /* Asks for half a window at a time, when less than that is left: a stream of small messages rarely waits for a round trip,
  * and there is one request for many of them. */
 static int acquire(rai_session *s, struct rai_credit *credit, size_t cost, struct rai_fault *fault)
@@ -62,20 +75,9 @@ static int acquire(rai_session *s, struct rai_credit *credit, size_t cost, struc
     if (credit->balance < (int32_t)cost)
         return RA_E_WOULD_BLOCK;
     credit->balance -= (int32_t)cost;
+    if (s->writable_wanted)
+        request_wanted(s); /* this may have been what another one waits for */
     return RA_OK;
-}
-
-/* For senders that wait, also when others have used up what came for them. */
-static void request_wanted(rai_session *s)
-{
-    for (rai_producer *p = s->producers; p != NULL; p = p->next) {
-        struct rai_credit *account = p->wanted > 0 ? p->wanted_credit : NULL;
-        int32_t needed = (int32_t)p->wanted > half_window(s) ? (int32_t)p->wanted : half_window(s);
-        if (account == NULL || s->e->config->producer_window < 0)
-            continue;
-        if ((int64_t)account->balance + account->arriving < (int64_t)p->wanted && account->arriving < needed)
-            request_credits(s, account, needed - account->arriving);
-    }
 }
 
 void rai_producer_credits(rai_session *s, const struct rai_frame *f)
@@ -101,7 +103,6 @@ void rai_producer_credits(rai_session *s, const struct rai_frame *f)
             credit->arriving -= credits < credit->arriving ? credits : credit->arriving;
     }
     rai_session_check_writable(s);
-    request_wanted(s);
 }
 
 /* --- routes: a send to an address without a queue is answered as if it had been stored --- */

@@ -119,7 +119,7 @@ Test(engine_credits, a_send_that_waits_asks_again_when_others_took_its_credits)
     cr_assert_eq(send_bytes(p, made, 600), RA_E_WOULD_BLOCK); /* 160 are left, and 500 under way */
     cr_assert_eq(send_bytes(p, made, 60), RA_OK);
     EVENTS(p, "writable");
-    PLAY(p, "1> 10 SEND (60)", "1>", "1< 10 CREDITS 500 a", "1> 10 WANT 640 a", "1< 10 CREDITS 640 a");
+    PLAY(p, "1> 10 WANT 140 a", "1> 10 SEND (60)", "1>", "1< 10 CREDITS 500 a", "1< 10 CREDITS 140 a");
     EVENTS(p, "writable");
     cr_assert_eq(send_bytes(p, made, 600), RA_OK);
     peer_free(p);

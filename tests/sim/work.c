@@ -71,7 +71,7 @@ bool work_is_body(const void *body, char what, int id, size_t size)
 /* The session's only message, and its only body: what is written again has to be what was sent. */
 static size_t prepare(struct work *r, struct work_session *s)
 {
-    size_t size = WORK_BODY_MIN + (chance(r, 10) ? pick(r, WORK_BODY - WORK_BODY_MIN) : 0);
+    size_t size = WORK_BODY_MIN + (!r->small && chance(r, 10) ? pick(r, WORK_BODY - WORK_BODY_MIN) : 0);
     work_fill_body(s->body, 's', r->send_count, size);
     rai_message_lend_body(s->message, s->body, size);
     s->message->durable = chance(r, 90);

@@ -91,6 +91,7 @@ struct work_session {
 struct work {
     struct world w;              /* first: the broker's watch gets this */
     bool lossy;                  /* restarts and other things after which work can be lost, if it is told */
+    bool small;                  /* no body is longer than it has to be */
     int refused_in_transactions; /* in 100 */
     struct work_session sessions[WORK_SESSIONS];
     int session_count;
