@@ -138,6 +138,8 @@ static int open_end(struct end *end)
     if (rc == 0)
         rc = ra_options_set(options, "reliable", "true", &end->err); /* without it, nothing is done about a cut */
     if (rc == 0)
+        rc = ra_options_set(options, "initialConnectAttempts", "-1", &end->err); /* the first link may be cut as well */
+    if (rc == 0)
         rc = ra_options_set(options, "user", end->demo->user, &end->err);
     if (rc == 0)
         rc = ra_options_set(options, "password", end->demo->password, &end->err);

@@ -18,7 +18,7 @@ def connect(name):
     def on_event(event):
         print(f"{name:8}  {event.kind:12}  {event.error or f'{event.replayed} commands sent again'}", flush=True)
 
-    connection = reattach.connect(URL, user="admin", password="admin", reliable=True)
+    connection = reattach.connect(URL, user="admin", password="admin", reliable=True, initialConnectAttempts=-1)
     connection.add_listener(on_event, "disconnected", "reattached", "recreated", "session_lost", "gave_up")
     connections.append(connection)
     return connection
