@@ -10,7 +10,8 @@
  *   after a loss        where we were, its backup, where we were before, the URL's others   reconnectAttempts rounds
  *   when these are out  the other nodes, by policy, then where we were                      failoverAttempts rounds
  *
- * A broker that sends us elsewhere is obeyed first, without any attempts allowed, but not for ever. While there is a main link, other links go where it goes.
+ * A broker that sends us elsewhere is obeyed first, without any attempts allowed, but not for ever. While there is a main
+ * link, other links go where it goes.
  */
 
 static void add(struct rai_targets *t, const struct rai_endpoint *at)

@@ -80,4 +80,5 @@ def main():
     sys.exit(proof.finish())
 
 
-main()
+if __name__ == "__main__":
+    main()
