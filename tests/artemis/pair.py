@@ -79,6 +79,14 @@ class Talker:
         self.reader.join(10)
         return status
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:  # something went wrong, and nobody waits for it any more
+            self.process.kill()
+            self.process.wait()
+
 
 class Relay:
     """An address under which a broker is reached, and which it does not know."""

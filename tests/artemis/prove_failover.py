@@ -30,10 +30,10 @@ RATE = 200  # messages a second, of each sender
 class Load:
     """The program under test, and how long its four stood still at most."""
 
-    def __init__(self, proof, port, rate, name, options):
+    def __init__(self, proof, port, name, options):
         self.name, self.queue = name, f"failover.{name}"
         self.program = Talker([proof.program("prove_failover"), "--url", f"tcp://127.0.0.1:{port}?{OPTIONS}{options}", "--queue",
-                               self.queue, "--rate", rate])
+                               self.queue, "--rate", RATE])
         self.longest = 0.0
 
     def through(self):
@@ -92,9 +92,10 @@ def one_round(pair, loads, pause, relay):
     return there, back, backup_again(pair)
 
 
-def start_java(port, rate):
-    reference = Talker([*java(), "Reference", "transfer", "--port", port, "--direct", port, "--queue", "failover.java", "--count",
-                        10_000_000, "--rate", rate, "--ack", "individual", "--limit", 7200, "--until-eof", 1])
+def start_java(stack, port):
+    command = [*java(), "Reference", "transfer", "--port", port, "--direct", port, "--queue", "failover.java", "--count", 10_000_000,
+               "--rate", RATE, "--ack", "individual", "--limit", 7200, "--until-eof", 1]
+    reference = stack.enter_context(Talker(command))
     if not reference.wait(lambda said: "ready" in said, PATIENCE):
         raise RuntimeError("the Java client did not connect")
     return reference
@@ -107,8 +108,10 @@ def failovers(proof, versions, rounds, pause, beside, in_recovery):
         relay = stack.enter_context(Relay(proof, pair.port, "--delay", DELAY_MS)) if in_recovery else None
         port = relay.port if relay else pair.port
         mapped = f"&addressMap=127.0.0.1:{pair.port}=127.0.0.1:{port}" if relay else ""
-        reference = start_java(pair.port, RATE) if beside else None
-        loads = [Load(proof, port, RATE, name, options + mapped) for name, options in LOADS.items()]
+        reference = start_java(stack, pair.port) if beside else None
+        loads = [Load(proof, port, name, options + mapped) for name, options in LOADS.items()]
+        for load in loads:
+            stack.enter_context(load.program)
         there = back = started = 0
         for _ in range(rounds if all_move(loads) else 0):
             good_there, good_back, again = one_round(pair, loads, pause, relay)
