@@ -32,15 +32,15 @@ static void add(struct rai_targets *t, const struct rai_endpoint *at)
     t->list[t->count++] = *at;
 }
 
+/* Not where the lost broker says that it is itself: we came another way, by a relay perhaps, and its session is known to the
+ * acceptor behind that way only. */
 static void add_pair(rai_engine *e)
 {
     struct rai_targets *t = &e->targets;
     const struct rai_node *node = rai_node_find(e, e->node_id);
-    add(t, &t->current);
-    if (node != NULL) {
-        add(t, &node->primary);
+    add(t, rai_endpoint_given(&t->current) ? &t->current : &e->home);
+    if (node != NULL)
         add(t, &node->backup);
-    }
     add(t, &t->previous);
 }
 

@@ -51,6 +51,16 @@ Test(engine_topology, the_backup_is_tried_after_the_live_one_and_sessions_are_ma
     peer_free(p);
 }
 
+/* Behind a relay the address that a broker gives itself leads around it, and maybe to another acceptor. */
+Test(engine_topology, the_way_that_led_there_is_taken_again)
+{
+    struct peer *p = open_with(peer_new(), "1< NODE 4 5 pair 3 2 last");
+    cr_assert_str_eq(p->e->node_id, "pair");
+    PLAY(p, "1 cut");
+    REFUSED_AT(p, 1, 2, -1, 1, 2);
+    peer_free(p);
+}
+
 Test(engine_topology, every_version_of_the_packet_tells_of_the_backup)
 {
     for (int version = 1; version <= 4; version++) {
