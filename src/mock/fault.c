@@ -178,11 +178,6 @@ int64_t rai_mock_fault_struck(const rai_mock *m, int id)
     return trap != NULL ? (int64_t)trap->struck : -1;
 }
 
-void rai_mock_faults_free(rai_mock *m)
-{
-    rai_mock_fault_drop(m, 0);
-}
-
 static bool fits(const struct rai_mock_fault *f, const struct rai_frame *frame, bool from_client)
 {
     return f->from_client == from_client && (f->type == RAI_MOCK_ANY_TYPE || f->type == frame->type) &&

@@ -272,7 +272,6 @@ void rai_mock_strike(rai_mock *m, struct rai_mock_link *l, const struct rai_mock
 void rai_mock_put(rai_mock *m, struct rai_mock_link *l, const uint8_t *frame, size_t size); /* faults included */
 bool rai_mock_release(rai_mock *m);                                                         /* what waited and is due */
 int64_t rai_mock_next_due(const rai_mock *m);
-void rai_mock_faults_free(rai_mock *m);
 void rai_mock_due_clear(struct rai_mock_link *l);
 
 /* --- link.c --- */

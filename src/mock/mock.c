@@ -119,7 +119,7 @@ void rai_mock_free(rai_mock *m)
         m->links = l->next;
         free_link(l);
     }
-    rai_mock_faults_free(m);
+    rai_mock_fault_drop(m, 0);
     rai_mock_storage_free(m);
     free(m);
 }

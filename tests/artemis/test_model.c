@@ -140,22 +140,29 @@ static void open_kit(struct kit *k, uint16_t port, const struct work *work, cons
     GOOD(ra_session_start(k->session, &err));
 }
 
+static const char *record_of(int connection)
+{
+    static char path[80];
+    int n = snprintf(path, sizeof path, "/tmp/reattach-model.%ld", (long)getpid());
+    if (connection > 0)
+        snprintf(path + n, sizeof path - (size_t)n, ".%d", connection);
+    return path;
+}
+
 static void run_on(uint16_t broker, const struct work *work, const char *queue, struct trace *t)
 {
-    char prefix[64], path[80];
     struct relay *r = kit_relay(broker);
     struct kit k;
-    snprintf(prefix, sizeof prefix, "/tmp/reattach-model.%ld", (long)getpid());
-    cr_assert_eq(relay_record(r, prefix), 0);
+    for (int i = 1; i <= CONNECTIONS; i++)
+        unlink(record_of(i)); /* of a run that failed */
+    cr_assert_eq(relay_record(r, record_of(0)), 0);
     open_kit(&k, relay_port(r), work, queue);
     work->run(&k, r);
     kit_close(&k);
     cr_assert(relay_wait_closed(r, PATIENCE_MS));
     relay_stop(r);
-    for (int i = 1; i <= CONNECTIONS; i++) {
-        snprintf(path, sizeof path, "%s.%d", prefix, i);
-        read_record(t, path, i);
-    }
+    for (int i = 1; i <= CONNECTIONS; i++)
+        read_record(t, record_of(i), i);
     sort(t);
 }
 

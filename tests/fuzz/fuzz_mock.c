@@ -229,7 +229,8 @@ static void fault(struct scene *x, uint32_t link)
         rai_mock_fill(x->m, n & 1 ? "q" : "a", n & 2);
         break;
     case 4:
-        rai_mock_add_message(x->m, n & 1 ? "q" : "a", (const uint8_t *)"added", 5);
+        (n & 2 ? rai_mock_add_large_message : rai_mock_add_message)(x->m, n & 1 ? "q" : "a", (const uint8_t *)"added",
+                                                                    5);
         break;
     default:
         rai_mock_confirm_all(x->m);
