@@ -18,7 +18,8 @@
  * sign. A name that is not known, or a value that is not acceptable, is RA_E_OPTION, and nothing was done.
  *
  * Life: a mock listens from ra_mock_start() to ra_mock_stop() or ra_mock_free(). Threads: any thread may call
- * anything; a call has taken effect when it returns. Out of memory ends the program: this is a tool for tests.
+ * anything; a call has taken effect when it returns. A child of fork() has no thread to serve it, and must not call.
+ * Out of memory ends the program: this is a tool for tests.
  */
 typedef struct ra_mock ra_mock;
 
@@ -156,7 +157,7 @@ enum ra_mock_stat {
     RA_MOCK_STAT_CONNECTIONS = 1, /* accepted */
     RA_MOCK_STAT_OPEN,            /* connections now */
     RA_MOCK_STAT_REFUSED,         /* connections reset at once */
-    RA_MOCK_STAT_CUT,             /* connections ended by faults */
+    RA_MOCK_STAT_CUT,             /* connections reset, closed, silenced, abandoned */
     RA_MOCK_STAT_FAULTS,          /* faults that happened */
     RA_MOCK_STAT_PACKETS_IN,      /* whole packets from clients */
     RA_MOCK_STAT_PACKETS_OUT,     /* to clients */
