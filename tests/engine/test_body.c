@@ -1,6 +1,7 @@
 /* Large messages that are received piece by piece. */
 #include "support/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +273,50 @@ Test(engine_body, recreated_it_comes_again)
         rai_message_unref(m);
         peer_free(p);
     }
+}
+
+/* Behind each frame of it, and with each number of the frames behind that sent again: whole, or interrupted exactly when a
+ * piece was among them. */
+static void cut_behind(bool streams, int arrived, int again)
+{
+    static const char *const said[2][4] = {
+        { "1< 10 LARGE 0 1 3000", "1< 10 CHUNK 0 1000 more", "1< 10 CHUNK 0 1000 more", "1< 10 CHUNK 0 1000 last" },
+        { "2< 10 LARGE 0 1 3000", "2< 10 CHUNK 0 1000 more", "2< 10 CHUNK 0 1000 more", "2< 10 CHUNK 0 1000 last" }
+    };
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_consumer *c = consumer(p, s, 100000);
+    char step[32];
+    c->streams = streams;
+    confirm(p);
+    for (int i = 0; i <= 4; i++) {
+        if (i == arrived) {
+            snprintf(step, sizeof step, "2> REATTACH 10 %d", arrived);
+            PLAY(p, "1 cut", "dial", GREET(2), step, TOPOLOGY(2), "2< REATTACHED 2", "2> 10 FLUSH");
+        }
+        if (i == arrived + again)
+            PLAY(p, "2< 10 TIMEOUT");
+        if (i < 4)
+            PLAY(p, said[i >= arrived][i]);
+    }
+    bool piece_again = again > 0 && arrived + again > 1;
+    ra_message *m = rai_consumer_take(c, 0, p->now);
+    cr_assert_eq(rai_consumer_fault(c)->code, piece_again ? RA_E_LARGE_INTERRUPTED : RA_OK, "behind %d, %d again", arrived,
+                 again);
+    cr_assert(m != NULL || (piece_again && !streams));
+    int64_t good = !piece_again ? 3000 : arrived < 2 ? RA_E_LARGE_INTERRUPTED : 1000 * (arrived - 1);
+    if (m != NULL)
+        cr_assert_eq(streams ? read_bytes(p, c, m, 5000) : (int64_t)m->body_size, good);
+    rai_message_unref(m);
+    peer_free(p);
+}
+
+Test(engine_body, cut_anywhere_it_is_whole_or_interrupted)
+{
+    for (int streams = 0; streams < 2; streams++)
+        for (int arrived = 0; arrived <= 4; arrived++)
+            for (int again = 0; arrived + again <= 4; again++)
+                cut_behind(streams, arrived, again);
 }
 
 /* The same for a consumer that collects. */
