@@ -493,7 +493,7 @@ static bool null_response(rai_session *s, const struct rai_frame *f)
     struct rai_pending *entry;
     if (!rai_get_null_response(f, &correlation))
         return true;
-    if (correlation == RAI_NO_CORRELATION) {
+    if (correlation == RAI_NO_CORRELATION || correlation == 0) { /* 0 is never one of ours, and older brokers say it */
         entry = request_in_flight(s);
         if (entry != NULL && answered_with_data(entry->type))
             entry = NULL;

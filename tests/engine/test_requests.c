@@ -311,3 +311,19 @@ Test(engine_requests, a_forced_delivery_of_a_stopped_session_is_over_at_once)
     PLAY(p, "1> 10 CREDITS 0 1000", "1>");
     peer_free(p);
 }
+
+/* Brokers up to 2.18 answer a request that has no correlation with the correlation 0. */
+Test(engine_requests, the_correlation_zero_is_none)
+{
+    struct peer *p = peer_new();
+    rai_op *op;
+    peer_start(p);
+    p->version = 131;
+    PLAY(p, "dial", "1> PING", "1> SUBSCRIBE 136", "1< TOPOLOGY 131 node");
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "1> CREATE 10 v131", "1< CREATED 131");
+    cr_assert_eq(rai_session_commit(s, p->now, &op, NULL), 0);
+    PLAY(p, "1> 10 COMMIT", "1< 10 OK 0");
+    OP(p, op, "confirmed");
+    peer_free(p);
+}
