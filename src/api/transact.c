@@ -56,10 +56,12 @@ static int commit(ra_session *session, ra_error **err)
     return rai_call_end(&call, lost ? AGAIN : code);
 }
 
-/* The session was recreated while the function worked: the same may go well another time. */
-static bool was_disturbed(ra_session *session, int code)
+static int64_t recreations(const ra_session *session)
 {
-    return code == RA_E_STALE || code == RA_E_ROLLED_BACK || ra_session_is_rollback_only(session);
+    int64_t count = 0;
+
+    ra_connection_stat(session->connection, RA_STAT_RECREATED, &count, NULL);
+    return count;
 }
 
 /* Without waiting: it is given up, perhaps because of a wait that ended. */
@@ -75,12 +77,14 @@ static int give_up(ra_session *session, int code)
 /* 0: it took effect, now or before; AGAIN; or an error. */
 static int one_try(ra_session *session, const char *id, ra_transaction_function function, void *user, ra_error **err)
 {
+    int64_t before = recreations(session);
     int code = ra_session_set_transaction_id(session, id, err);
 
     if (code < 0)
         return code;
     code = function(user, session, err);
-    if (code < 0 && was_disturbed(session, code) && ra_session_rollback(session, NULL) == 0)
+    /* recreated while it worked: what failed for that may go well another time */
+    if (code < 0 && recreations(session) != before && ra_session_rollback(session, NULL) == 0)
         return AGAIN;
     if (code < 0)
         return give_up(session, code);

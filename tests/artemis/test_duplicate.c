@@ -1,10 +1,11 @@
 /* Duplicate ids: the broker's memory and its end, and transactions that are done once and only once. */
 #include "kit.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { COMMIT = 43, REMEMBERED = 20000 /* ids of an address: the broker's id-cache-size */ };
+enum { COMMIT = 43, TTL_MS = 1000, REMEMBERED = 20000 /* ids of an address: the broker's id-cache-size */ };
 
 /* --- the broker's memory --- */
 
@@ -98,18 +99,21 @@ static int work(void *user, ra_session *session, ra_error **err)
         ra_message_unref(out[i]);
     ra_message_unref(in);
     (void)session;
-    return code < 0 ? code : w->refuses ? RA_E_NOT_FOUND : 0;
+    return code < 0 ? code : w->refuses ? RA_E_STALE : 0;
 }
 
-/* Sessions without a window are recreated after every cut: what was written is in doubt. */
-static void open_work(struct work *w, struct kit *k, const char *out)
+/* Without a window sessions are recreated after every cut; with one, when the broker has given them up. */
+#define RECREATED "reconnectAttempts=-1&retryInterval=20"
+#define GIVEN_UP  RECREATED "&confirmationWindowSize=65536&connectionTTL=1000&clientFailureCheckPeriod=200"
+
+static void open_work(struct work *w, struct kit *k, const char *options, const char *out)
 {
     struct kit helper;
     *w = (struct work){ .k = k, .relay = kit_relay(kit_port()) };
     kit_open(&helper, kit_port(), "", RA_SESSION_AUTO_COMMIT);
     kit_queue(helper.session, out);
     kit_close(&helper);
-    kit_open(k, relay_port(w->relay), "reconnectAttempts=-1&retryInterval=20", RA_SESSION_TRANSACTED);
+    kit_open(k, relay_port(w->relay), options, RA_SESSION_TRANSACTED);
     w->producer = kit_producer(k->session, out);
     kit_send(k->producer, 0, 1);
     GOOD(ra_session_commit(k->session, &err));
@@ -131,7 +135,7 @@ ArtemisTest(duplicate, transaction_of_which_the_commit_never_arrived__is_done_ag
     struct kit k;
     const char *out = kit_name("once");
     struct relay_match match = relay_match_type(RELAY_TO_BROKER, COMMIT);
-    open_work(&w, &k, out);
+    open_work(&w, &k, RECREATED, out);
     relay_cut_at(w.relay, &match, RELAY_BEFORE, 0, RELAY_RST);
     GOOD(ra_session_transact(k.session, NULL, work, &w, &err));
     cr_assert_eq(w.calls, 2, "%d calls", w.calls);
@@ -151,15 +155,27 @@ static void transact(struct transact *t)
     ra_error_free(error);
 }
 
-/* The commit is executed, and its answer, which comes behind those of the sends, gets no further than the relay. */
+static void *transact_aside(void *argument)
+{
+    transact(argument);
+    return NULL;
+}
+
+/* The commit is executed, and its answer, which comes behind those of the sends, gets no further than the relay. Nobody gets
+ * through to the broker until it has given the session up. */
 static void lose_the_answer(struct work *w, struct transact *t, unsigned sends)
 {
     struct relay_match match = relay_match_type(RELAY_TO_CLIENT, 21 /* NULL_RESPONSE */);
+    pthread_t thread;
     match.nth = sends + 1;
     int trap = relay_cut_at(w->relay, &match, RELAY_BEFORE, 0, RELAY_RST);
+    relay_refuse(w->relay, true);
     *t = (struct transact){ .work = w };
-    transact(t);
-    cr_assert(relay_wait_trap(w->relay, trap, 0));
+    cr_assert_eq(pthread_create(&thread, NULL, transact_aside, t), 0);
+    cr_assert(relay_wait_trap(w->relay, trap, PATIENCE_MS));
+    kit_pause(TTL_MS + 3000); /* the broker looks every 2 s: how long it takes is what this is about */
+    relay_refuse(w->relay, false);
+    pthread_join(thread, NULL);
 }
 
 ArtemisTest(duplicate, transaction_of_which_the_answer_was_lost__has_taken_effect_once)
@@ -168,7 +184,7 @@ ArtemisTest(duplicate, transaction_of_which_the_answer_was_lost__has_taken_effec
     struct kit k;
     struct transact t;
     const char *out = kit_name("once");
-    open_work(&w, &k, out);
+    open_work(&w, &k, GIVEN_UP, out);
     /* what it received would be gone in the second try */
     ra_consumer_free(k.consumer);
     k.consumer = NULL;
@@ -189,7 +205,7 @@ ArtemisTest(duplicate, transaction_that_sends_nothing__is_not_done_again_in_doub
     struct kit k;
     struct transact t;
     const char *out = kit_name("once");
-    open_work(&w, &k, out);
+    open_work(&w, &k, GIVEN_UP, out);
     ra_producer_free(w.producer);
     w.producer = NULL;
     lose_the_answer(&w, &t, 0);
@@ -204,7 +220,7 @@ ArtemisTest(duplicate, transaction_during_which_the_session_was_recreated__is_do
     struct work w;
     struct kit k;
     const char *out = kit_name("once");
-    open_work(&w, &k, out);
+    open_work(&w, &k, RECREATED, out);
     w.cuts = true;
     GOOD(ra_session_transact(k.session, "order 8", work, &w, &err));
     cr_assert_eq(w.calls, 2, "%d calls", w.calls);
@@ -216,10 +232,10 @@ ArtemisTest(duplicate, transaction_that_its_function_gives_up__is_rolled_back)
     struct work w;
     struct kit k;
     const char *out = kit_name("once");
-    open_work(&w, &k, out);
+    open_work(&w, &k, RECREATED, out);
     w.refuses = true;
     ra_error *error = NULL;
-    cr_assert_eq(ra_session_transact(k.session, NULL, work, &w, &error), RA_E_NOT_FOUND);
+    cr_assert_eq(ra_session_transact(k.session, NULL, work, &w, &error), RA_E_STALE);
     cr_assert_null(error, "the function gave none");
     cr_assert_eq(w.calls, 1);
     cr_assert_eq(ra_session_transact(k.session, NULL, NULL, &w, NULL), RA_E_ARGUMENT);

@@ -145,13 +145,13 @@ class Session:
         self._connection._before_waiting()
         id = str(uuid.uuid4()) if id is None else id
         while True:
+            before = self._connection.statistics["recreated"]
             _native.session_set_transaction_id(self._handle, id)
             try:
                 result = work(self)
             except BaseException as error:
-                disturbed = isinstance(error, (_errors.StaleMessage, _errors.RolledBack)) or \
-                    isinstance(error, _errors.Error) and self.rollback_only
-                if not disturbed:
+                disturbed = self._connection.statistics["recreated"] != before  # it may go well another time
+                if not (disturbed and isinstance(error, _errors.Error)):
                     _native.session_rollback_begin(self._handle)
                     raise
                 self.rollback()

@@ -202,10 +202,13 @@ class Transactions(Case):
 
 
 class Transact(Case):
-    """Commits in doubt: without a confirmation window every cut ends in a recreated session."""
+    """Commits in doubt, of sessions that are recreated: after every cut without a confirmation window, else when the broker
+    has given them up."""
 
     def setUp(self):
-        self.link, connection = self.through_relay(reliable=False, reconnectAttempts=-1)
+        window = 65536 if "answer_was_lost" in self.id() else -1
+        self.link, connection = self.through_relay(reliable=False, reconnectAttempts=-1, confirmationWindowSize=window,
+                                                   connectionTTL=1000, clientFailureCheckPeriod=200)
         self.session = connection.session(transacted=True)
         self.name = self.queue(self.session)
         self.producer = self.session.producer(self.name)
@@ -228,8 +231,13 @@ class Transact(Case):
         self.assertEqual(self.bodies(), ["a", "b"])
 
     def test_a_commit_of_which_the_answer_was_lost__took_effect_once(self):
-        self.link.tell("cut-at client 21 3 before rst")  # the answers of two sends come first
-        self.assertEqual(self.session.transact(self.work, id="order 7"), 2)
+        self.link.tell("refuse on")  # nobody gets through until the broker has given the session up
+        trap = self.link.tell("cut-at client 21 3 before rst")["result"]  # the answers of two sends come first
+        task = in_thread(lambda: self.session.transact(self.work, id="order 7"))
+        self.assertEqual(self.link.tell(f"wait {trap} 20000")["result"], 1)
+        time.sleep(1 + 3)  # its TTL, and how often the broker looks
+        self.link.tell("refuse off")
+        self.assertEqual(task.value(), 2)
         self.assertEqual(self.bodies(), ["a", "b"])
         self.assertEqual(self.session.transact(self.work, id="order 7"), 3)  # as after a restart of the program
         self.assertEqual(self.bodies(), [])
@@ -254,6 +262,8 @@ class Transact(Case):
 
         with self.assertRaisesRegex(KeyError, "why"):
             self.session.transact(work)
+        with self.assertRaises(reattach.QueueNotFound):  # one of ours, but for no reason that passes
+            self.session.transact(lambda session: session.delete_queue("missing"))
         self.assertEqual(self.bodies(), [])
 
     def test_wrong_sessions_and_ids__are_refused(self):
