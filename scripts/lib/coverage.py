@@ -1,4 +1,4 @@
-"""Builds the tests with gcc --coverage in build/coverage, runs them, and reads what gcov counted.
+"""Builds tests and simulation with gcc --coverage in build/coverage, runs them, and reads what gcov counted.
 
     coverage.py [--build DIR] [--no-run] [--no-branches]     DIR: another build directory; --no-run: what is counted there
                                                              already; --no-branches: lists lines only
@@ -19,6 +19,7 @@ from report import ROOT, Report
 
 ROOMS = ["src/codec", "src/engine"]
 TESTS = ["unit", "engine"] # rooms of tests
+SCENARIOS = 2000 # of the simulation
 LINES, BRANCHES = 95, 85 # per cent
 REASONS = ROOT / "docs/proofs/coverage.md"
 
@@ -99,13 +100,14 @@ def build_and_run(report, build):
     configure = ["cmake", "-S", ".", "-B", build, "-G", "Ninja", "-D", "CMAKE_C_COMPILER=gcc",
                  "-D", "CMAKE_BUILD_TYPE=Debug", "-D", "CMAKE_C_FLAGS=--coverage -O0", "-D", "REATTACH_COMMAND=OFF",
                  "-D", "REATTACH_EXAMPLES=OFF"]
-    targets = [f"tests_{room}" for room in TESTS]
+    targets = [*(f"tests_{room}" for room in TESTS), "sim"]
     if not report.step("configure coverage", configure):
         return False
     for stale in build.rglob("*.gcda"):
         stale.unlink()
     return (report.step("build coverage", ["cmake", "--build", build, "-j", os.cpu_count() or 1, "--target", *targets])
-            and report.ctest("test coverage", build, "-R", f"^({'|'.join(TESTS)})/", "-j", os.cpu_count() or 1))
+            and report.ctest("test coverage", build, "-R", f"^({'|'.join(TESTS)})/", "-j", os.cpu_count() or 1)
+            and report.step("simulate", [build / "tests/sim", "--seeds", SCENARIOS]))
 
 
 def main():
