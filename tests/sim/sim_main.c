@@ -125,6 +125,22 @@ struct choice {
     int refused_in_transactions; /* in 100 */
 };
 
+/* A crash is a violation, too: how to see it again has to be told. */
+static char present[640];
+
+static void on_crash(int signal)
+{
+    ssize_t written = write(STDERR_FILENO, present, strlen(present));
+    (void)written;
+    _exit(128 + signal);
+}
+
+static void remember(uint64_t seed, const char *replay)
+{
+    snprintf(present, sizeof present, "seed %llu, at 0 s: a crash\nshow it again: %s\n", (unsigned long long)seed,
+             replay);
+}
+
 static void scenario(uint64_t seed, const struct choice *choice, struct totals *totals)
 {
     static struct work r;
@@ -137,6 +153,7 @@ static void scenario(uint64_t seed, const struct choice *choice, struct totals *
     snprintf(replay, sizeof replay, "%s --seed %llu %s --refuse-in-transactions %d --trace", choice->program,
              (unsigned long long)seed, lossy ? "--lossy" : "--exact", choice->refused_in_transactions);
     r.w.replay = replay;
+    remember(seed, replay);
     r.w.trace = choice->trace;
     r.lossy = lossy;
     r.refused_in_transactions = choice->refused_in_transactions;
@@ -173,21 +190,6 @@ static void report(const struct totals *t, double seconds)
            (double)t->slowest / 1e6);
     printf("%.1f s, %.0f scenarios per second, %.2f virtual hours (%.2f per second)\n", seconds,
            (double)t->scenarios / seconds, (double)t->virtual_us / 3.6e9, (double)t->virtual_us / 3.6e9 / seconds);
-}
-
-/* A crash is a violation, too: the seed has to be told. */
-static char present[64];
-
-static void on_crash(int signal)
-{
-    ssize_t written = write(STDERR_FILENO, present, strlen(present));
-    (void)written;
-    _exit(128 + signal);
-}
-
-static void remember(uint64_t seed)
-{
-    snprintf(present, sizeof present, "seed %llu, at 0 s: a crash\n", (unsigned long long)seed);
 }
 
 static double seconds_now(void)
@@ -234,7 +236,6 @@ int main(int argc, char **argv)
     signal(SIGABRT, on_crash);
     double start = seconds_now();
     for (unsigned long long seed = from; seed < from + seeds; seed++) {
-        remember(seed);
         scenario(seed, &choice, &totals);
     }
     report(&totals, seconds_now() - start);
