@@ -17,7 +17,7 @@ from report import Report, log_of, sentence, tail  # noqa: E402
 
 HERE = ROOT / "tests/bindings/python"
 PLACE = sanitizer.place(ROOT / "build/bindings/python")
-TIMEOUT = 600
+TIMEOUT = 600 if not sanitizer.FLAGS else 1800
 
 
 def install(report):

@@ -1,5 +1,6 @@
 """The catalogue of tests/support/java/README.md, exchanged with the Java client in both directions."""
 import math
+import os
 import struct
 import subprocess
 import sys
@@ -81,7 +82,8 @@ class Interop(Case):
         path = subprocess.run([sys.executable, ROOT / "tests/support/broker.py", "java"], check=True, text=True,
                               capture_output=True).stdout.strip()
         done = subprocess.run(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", path, "Peer", mode, "--port",
-                               str(PORT), "--queue", queue], capture_output=True, text=True, timeout=JAVA_SECONDS)
+                               str(PORT), "--queue", queue], capture_output=True, text=True, timeout=JAVA_SECONDS,
+                              env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"})
         self.assertEqual(done.returncode, 0, (done.stdout + done.stderr)[-3000:])
 
     def compare(self, message):
