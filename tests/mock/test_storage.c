@@ -100,7 +100,6 @@ Test(mock_storage, ids_that_are_on_disk_survive_a_restart)
     rai_mock_restart(b.m, true);
     int link = box_link(&b);
     b.links[0] = b.links[link];
-    b.link_count = 1;
     box_session(&b, 0, "s", false);
     send_with_id("x", 1);
     HEARS(&b, 0, "10 NULL 1");
