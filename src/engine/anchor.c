@@ -58,6 +58,9 @@ void rai_link_part(struct rai_link *l, int64_t now)
 void rai_anchor_answered(struct rai_link *l, bool good)
 {
     l->anchor = good ? RAI_ANCHOR_HELD : RAI_ANCHOR_REFUSED;
+    if (!good)
+        rai_say(l->e, NULL, "the broker refuses link %u its anchor: a session that moves while a link ends can be closed",
+                (unsigned)l->id);
     if (good)
         l->e->anchor_wait = RAI_ASK_FIRST_US;
     if (l->parting)

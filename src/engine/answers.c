@@ -432,6 +432,7 @@ void rai_session_settle(rai_session *s, uint32_t n)
     }
     if (s->answered_end > s->log.confirmed && !naive) {
         rai_count(s->e, RA_STAT_NUMBERING_REPAIRS, 1);
+        rai_say(s->e, s, "a refusal was lost: the broker counted %u commands, fewer than it has answered", (unsigned)n);
         uint64_t before = s->answered_end;
         end_candidates(s, before);
         rai_log_repair(&s->log, before, n + 1, frame_processed, s);

@@ -49,6 +49,8 @@ rai_op *rai_engine_start(rai_engine *e, int64_t now)
     e->started = true;
     e->start_op = rai_op_ref(op);
     e->retry_at = now;
+    if (e->config->confirmation_window == 0)
+        rai_say(e, NULL, "confirmationWindowSize=0 counts as 1: every packet is confirmed; -1 switches re-attachment off");
     rai_recovery_tick(e, now);
     return op;
 }

@@ -1,3 +1,5 @@
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -40,6 +42,21 @@ void rai_event_simple(rai_engine *e, int kind, const rai_session *s, const struc
         event.session = s->owner;
     if (fault != NULL)
         event.fault = *fault;
+    rai_event_push(e, &event);
+}
+
+void rai_say(rai_engine *e, const rai_session *s, const char *format, ...)
+{
+    struct rai_event event = {.kind = RA_EVENT_LOG};
+    va_list arguments;
+    if (!e->config->log_events)
+        return;
+    if (s != NULL)
+        event.session = s->owner;
+    int at = s != NULL ? snprintf(event.text, sizeof event.text, "session %lld: ", (long long)s->channel) : 0;
+    va_start(arguments, format);
+    vsnprintf(event.text + at, sizeof event.text - (size_t)at, format, arguments);
+    va_end(arguments);
     rai_event_push(e, &event);
 }
 

@@ -450,6 +450,8 @@ static inline void rai_count(rai_engine *e, enum ra_stat id, int64_t n)
 /* --- events.c --- */
 void rai_event_push(rai_engine *e, const struct rai_event *event); /* when subscribed */
 void rai_event_simple(rai_engine *e, int kind, const rai_session *s, const struct rai_fault *fault);
+/* A line for who set the option log: what the other events do not say. Never a session's name, which is a secret. */
+void rai_say(rai_engine *e, const rai_session *s, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void rai_outcome_push(rai_session *s, uint64_t tag, int outcome, const struct rai_fault *fault);
 void rai_consumer_ready(rai_consumer *c);
 void rai_session_check_writable(rai_session *s);

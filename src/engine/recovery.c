@@ -156,6 +156,8 @@ static void release(rai_session *s)
     rai_engine *e = s->e;
     struct rai_event event = {.kind = RA_EVENT_REATTACHED, .session = s->owner};
     event.count = rai_log_count(&s->log, s->log.confirmed, s->log.written);
+    rai_say(e, s, "found again on link %u, %s a barrier: the broker has %u commands, %lld are written again",
+            (unsigned)s->link->id, s->had_barrier ? "after" : "without", (unsigned)s->log.first, (long long)event.count);
     rai_count(e, RA_STAT_REATTACHED, 1);
     rai_count(e, RA_STAT_REPLAYED, event.count);
     if (!s->had_barrier)
@@ -333,6 +335,7 @@ void rai_session_barrier_answered(rai_session *s, uint32_t number)
 void rai_session_stuck(rai_session *s)
 {
     s->stuck++;
+    rai_say(s->e, s, "the broker holds its answer back; the session goes last in the next attempt");
     s->ask_wait = 2 * s->ask_wait < RAI_ASK_MAX_US ? 2 * s->ask_wait : RAI_ASK_MAX_US;
 }
 
@@ -503,6 +506,8 @@ static void establish_main(rai_engine *e, struct rai_link *l)
     if (known->version > 0 && (e->ever_up || !e->version_known))
         e->version = known->version;
     e->ever_up = true;
+    rai_say(e, NULL, "link %u to %s:%u is up; broker version %d, node %s", (unsigned)l->id, l->at.host, (unsigned)l->at.port,
+            (int)e->version, e->node_id[0] != '\0' ? e->node_id : "unknown");
     rai_count(e, RA_STAT_LINKS, 1);
     rai_op_end(e->start_op, RA_OUTCOME_CONFIRMED, NULL);
     rai_op_unref(e->start_op);

@@ -326,3 +326,33 @@ Test(engine_connect, a_disconnect_packet_ends_the_link)
     cr_assert_eq(rai_engine_last_fault(p->e)->code, RA_E_DISCONNECTED);
     peer_free(p);
 }
+
+static void expect_line(struct peer *p, const char *text)
+{
+    struct rai_event event;
+    while (rai_engine_next_event(p->e, &event))
+        if (event.kind == RA_EVENT_LOG) {
+            cr_assert_str_eq(event.text, text);
+            return;
+        }
+    cr_assert_fail("no line: %s", text);
+}
+
+/* With the option log the engine says what no other event does; session names, which are secrets, never. */
+Test(engine_connect, what_happens_is_logged_for_who_wants_it)
+{
+    struct peer *p = peer_new();
+    p->config.log_events = true;
+    p->config.confirmation_window = 0;
+    rai_session *s = peer_open(p);
+    expect_line(p, "confirmationWindowSize=0 counts as 1: every packet is confirmed; -1 switches re-attachment off");
+    expect_line(p, "link 1 to a:1 is up; broker version 136, node node");
+    rai_producer *producer = peer_producer(p, s);
+    peer_send(p, producer, "x", 1);
+    PLAY(p, "1> 10 PRODUCER 1", "1> 10 SEND x 1", "1 cut", "dial", "2> PING", "2> SUBSCRIBE 136", "2> REATTACH 10 -1",
+         "2< TOPOLOGY 136 node", "2< REATTACHED 0", "2> 10 BARRIER 1", "dial", "3> PING", "3> SUBSCRIBE 136",
+         "2< 10 NOBARRIER 1", "3< TOPOLOGY 136 node", "3> REATTACH 10 0", "3< REATTACHED 0", "3> 10 SEND x 1");
+    expect_line(p, "link 3 to a:1 is up; broker version 136, node node");
+    expect_line(p, "session 10: found again on link 3, after a barrier: the broker has 1 commands, 1 are written again");
+    peer_free(p);
+}
