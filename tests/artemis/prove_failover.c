@@ -4,7 +4,7 @@
  *     prove_failover --url URL --queue Q [--rate N] [--keep N] [--batch N]
  *
  * Each of the four is a thread with a connection of its own. Q.auto gets tagged sends, N of them unanswered at most, and is
- * read with acknowledgements whose answers are looked at, up to 64 later; Q.tx is written and read in transactions of N messages. Senders do
+ * read with an acknowledgement for every N messages; Q.tx is written and read in transactions of N messages. Senders do
  * what a program has to do: what ended as unknown or not done is sent again, with the same `seq`. So whoever got a message
  * twice can be told whether somebody had reported it as unknown.
  *
@@ -21,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SEQS = 1 << 21, SENDS = 1 << 22, BATCH_MAX = 1000, PATIENCE_MS = 120000, IDLE_MS = 3000, ACKS_MAX = 64 };
+enum { SEQS = 1 << 21, SENDS = 1 << 22, BATCH_MAX = 1000, PATIENCE_MS = 120000, IDLE_MS = 3000 };
 
 /* Of one queue. Each field has one writing thread. */
 struct ledger {
@@ -43,11 +43,6 @@ struct ledger {
 
 enum role { SENDER, RECEIVER };
 
-struct ack {
-    ra_operation *operation;
-    uint32_t seq;
-};
-
 struct worker {
     struct run *run;
     struct ledger *ledger;
@@ -59,8 +54,6 @@ struct worker {
     ra_consumer *consumer;
     ra_message *message;
     char address[96];
-    struct ack acks[ACKS_MAX]; /* ring: acknowledgements under way */
-    uint32_t ack_head, ack_tail;
     int64_t recoveries_cut;
     atomic_llong reattached, recreated, elsewhere, lost;
     int64_t began_ms;
@@ -351,42 +344,68 @@ static void note_consumed(struct worker *w, uint32_t seq, int rc, bool unknown)
     l->received += rc == 0;
 }
 
-static void end_oldest_ack(struct worker *w)
-{
-    struct ack *ack = &w->acks[w->ack_head++ % ACKS_MAX];
-    ra_error *err = NULL;
-    int rc = ra_operation_wait(ack->operation, -1, 0, &err);
+/* The messages of one acknowledgement. One from before a recreation is not covered by an acknowledgement behind it: it comes
+ * again. */
+struct received {
+    uint32_t seqs[BATCH_MAX];
+    int64_t epochs[BATCH_MAX]; /* recreations so far */
+    int count;
+};
 
-    note_consumed(w, ack->seq, rc, rc < 0 && ra_error_is_outcome_unknown(err));
-    if (rc < 0)
-        note_error(w->ledger, rc, err);
-    ra_operation_free(ack->operation);
+/* 0, RA_E_STALE, or another error. Not waited for: the last one is. */
+static int note_received(struct worker *w, struct received *batch, const ra_message *message)
+{
+    int64_t epoch = w->recreated; /* read before the call that would notice another recreation */
+    int rc = ra_consumer_acknowledge(w->consumer, message, NULL);
+
+    if (rc != 0) {
+        w->ledger->stale++;
+        return rc;
+    }
+    batch->epochs[batch->count] = epoch;
+    batch->seqs[batch->count++] = seq_of(w, message);
+    return 0;
+}
+
+static void note_acknowledged(struct worker *w, const struct received *batch, int rc, bool unknown)
+{
+    for (int i = 0; i < batch->count; i++) {
+        bool covered = batch->epochs[i] == batch->epochs[batch->count - 1];
+
+        note_consumed(w, batch->seqs[i], covered ? rc : RA_E_STALE, covered && unknown);
+        w->ledger->stale += !covered;
+    }
 }
 
 /* Whether something came. */
 static bool receive_auto(struct worker *w)
 {
-    ra_message *message = receive(w, 500);
-    struct ack ack;
+    struct received batch = { .count = 0 };
+    ra_message *last = NULL, *message;
+    ra_operation *operation = NULL;
     ra_error *err = NULL;
     int rc;
 
-    while (w->ack_head != w->ack_tail && (message == NULL || w->ack_tail - w->ack_head == ACKS_MAX))
-        end_oldest_ack(w);
-    if (message == NULL)
-        return false;
-    ack.seq = seq_of(w, message);
-    rc = ra_consumer_acknowledge_begin(w->consumer, message, 1, &ack.operation, &err);
-    ra_message_unref(message);
-    if (rc == 0) {
-        w->acks[w->ack_tail++ % ACKS_MAX] = ack;
-        return true;
+    while (batch.count < w->run->batch && (message = receive(w, last == NULL ? 500 : 100)) != NULL) {
+        if (note_received(w, &batch, message) == 0) {
+            ra_message_unref(last);
+            last = message;
+        } else {
+            ra_message_unref(message);
+        }
     }
-    w->ledger->stale += rc == RA_E_STALE; /* it comes again */
-    if (rc == RA_E_STALE)
-        ra_error_free(err);
-    else
+    if (last == NULL)
+        return false;
+    rc = ra_consumer_acknowledge_begin(w->consumer, last, 0, &operation, &err);
+    if (rc == 0)
+        rc = ra_operation_wait(operation, -1, 0, &err);
+    ra_operation_free(operation);
+    ra_message_unref(last);
+    note_acknowledged(w, &batch, rc, rc < 0 && ra_error_is_outcome_unknown(err));
+    if (rc < 0 && rc != RA_E_STALE)
         note_error(w->ledger, rc, err);
+    else
+        ra_error_free(err);
     return true;
 }
 
