@@ -165,6 +165,7 @@ static void goes_through(ra_session *session, const char *queue, ra_consumer *co
     ra_producer *producer = kit_producer(session, queue);
     kit_send(producer, seq, 0);
     kit_expect(consumer, seq, true);
+    GOOD(ra_session_flush(session, PATIENCE_MS, &err)); /* else the send might end unknown */
     ra_producer_free(producer);
 }
 
