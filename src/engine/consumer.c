@@ -466,6 +466,8 @@ void rai_consumer_chunk(rai_session *s, const struct rai_frame *f)
         return;
     c->large = NULL;
     if (c->large_tainted) {
+        if (c->window == 0)
+            return_credits(c, m->frame_size); /* nobody takes it */
         ra_message_unref(m);
         c->broken = c->delivered + 1;
         rai_consumer_interrupt(c);

@@ -419,6 +419,12 @@ static bool is_rolled_back(const rai_session *s, const struct rai_pending *entry
     return s->transacted && entry->type == RAI_SESS_SEND && entry->offset >= commit;
 }
 
+/* Its own answer was lost, and the one to something behind it came: it was done, and its commit with it, if that did. */
+static bool is_proven(const rai_session *s, const struct rai_pending *entry)
+{
+    return (entry->type == RAI_SESS_SEND || entry->type == RAI_SESS_COMMIT) && entry->end <= s->answered_end;
+}
+
 static void end_entries(rai_session *s, const struct rai_fault *why)
 {
     uint64_t commit = open_commit(&s->pendings, s->log.written);
@@ -432,6 +438,10 @@ static void end_entries(rai_session *s, const struct rai_fault *why)
             continue;
         if (entry->type == RAI_SESS_CLOSE) {
             rai_entry_good(s, entry, NULL); /* closed is what it is now */
+            continue;
+        }
+        if (is_proven(s, entry)) {
+            rai_entry_end(s, entry, RA_OUTCOME_CONFIRMED, NULL);
             continue;
         }
         if (written)
@@ -471,7 +481,7 @@ static void drop_entries(rai_session *s, uint64_t out, const struct rai_fault *w
         if (entry->ended)
             continue;
         bool rolled_back = is_rolled_back(s, entry, commit);
-        if (entry->type == RAI_SESS_CLOSE) {
+        if (entry->type == RAI_SESS_CLOSE || is_proven(s, entry)) {
             disown(s, entry, RA_OUTCOME_CONFIRMED, NULL); /* closed is what it is now */
         } else if (entry->end <= out) {
             sends += entry->type == RAI_SESS_SEND;

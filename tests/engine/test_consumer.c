@@ -387,6 +387,19 @@ Test(engine_consumer, a_large_message_without_a_window_keeps_its_last_credit_unt
     peer_free(p);
 }
 
+/* Nobody takes it, and after a rollback the broker sends it again: its credits have to be there. */
+Test(engine_consumer, an_interrupted_large_message_without_a_window_gives_its_last_credit_back)
+{
+    struct peer *p = peer_new();
+    rai_consumer *c = consumer(p, peer_open(p), 0);
+    rai_consumer_wait_begin(c, p->now);
+    PLAY(p, "1> 10 CREDITS 0 1", "1< 10 LARGE 0 1 3000", "1> 10 CREDITS 0 69", "1 cut", "dial", "2> PING",
+         "2> SUBSCRIBE 136", "2> REATTACH 10 1", "2< TOPOLOGY 136 node", "2< REATTACHED 3", "2> 10 FLUSH",
+         "2< 10 CHUNK 0 3000 last", "2< 10 TIMEOUT", "2> 10 CREDITS 0 3025");
+    cr_assert_eq(rai_consumer_fault(c)->code, RA_E_LARGE_INTERRUPTED);
+    peer_free(p);
+}
+
 /* Its credit was taken back while it was on its way: the broker begins anew from 0 behind its headers. */
 Test(engine_consumer, a_large_message_without_a_window_comes_whole_when_nobody_waits_any_more)
 {

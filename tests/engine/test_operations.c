@@ -308,6 +308,32 @@ Test(engine_operations, a_session_aborted_while_it_is_made_is_closed_when_it_is_
     peer_free(p);
 }
 
+/* The answer to a send was lost in a move, the one to its commit came. */
+Test(engine_operations, what_a_later_answer_proves_was_done_when_the_session_ends)
+{
+    for (int aborted = 0; aborted < 2; aborted++) {
+        struct peer *p = peer_new();
+        peer_open(p);
+        rai_session *s = peer_session(p, true);
+        rai_op *commit;
+        PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+        rai_producer *producer = peer_producer(p, s);
+        peer_send(p, producer, "x", 1);
+        PLAY(p, "1> 11 PRODUCER 1", "1> 11 SEND x 1", "1< 11 OK 1");
+        peer_send(p, producer, "y", 2);
+        cr_assert_eq(rai_session_commit(s, p->now, &commit, NULL), 0);
+        PLAY(p, "1> 11 SEND y 2", "1> 11 COMMIT 3", "1< 11 OK 3");
+        OP(p, commit, "confirmed");
+        if (aborted)
+            rai_session_abort(s, p->now, NULL, NULL);
+        else
+            rai_session_close(s, p->now, NULL, NULL);
+        PLAY(p, "1> 11 CLOSE", "1< 11 OK");
+        EVENTS(p, "sends 1-2 confirmed");
+        peer_free(p);
+    }
+}
+
 /* The log drops what nobody needs, and holes at its head with it. */
 Test(engine_operations, aborting_steps_over_what_was_cancelled_before)
 {
