@@ -90,6 +90,8 @@ static void rolled_back(rai_session *s)
     for (rai_consumer *c = s->consumers; c != NULL; c = c->next) {
         rai_consumer_clear(c, true);
         rai_consumer_revive(c);
+        if (c->opened)
+            rai_consumer_renew_credit(c); /* for who waited all along */
     }
     if (s->rollbacks == 0 && s->started && rai_session_is_open(s) && !rai_session_log_start(s)) {
         struct rai_fault why;

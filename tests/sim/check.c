@@ -439,7 +439,8 @@ static void watch_slowest(struct work *r, int64_t began, int64_t limit)
 void work_quiesce(struct work *r)
 {
     int64_t began = r->w.now, soon = WHOLE_AGAIN_US + 2 * longest_wait(r);
-    int64_t limit = began + 60000000; /* a silent link is noticed in 10 seconds, a stale request probed for in 60 */
+    /* a silent link is noticed in 10 seconds, a stale request probed for in 60, and some brokers are slow */
+    int64_t limit = began + 180000000;
     rai_mock_set_sync(r->w.m, 20000);
     while (true) {
         turn_all(r);
