@@ -71,6 +71,8 @@ def prove(report):
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # Started in the background it would be ignored here and in every program of the tests, some of which are interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     report = Report()
     built = [preset for preset in PRESETS if build(report, preset)]
     test_without_broker(report, built)
