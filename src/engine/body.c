@@ -83,11 +83,10 @@ static bool keep(struct rai_body *b, const struct rai_chunk *chunk, size_t frame
 
 static void skip(rai_consumer *c, const struct rai_chunk *chunk, size_t frame_size)
 {
+    c->skipping = chunk->continues;
     rai_consumer_return(c, frame_size, !chunk->continues);
-    if (chunk->continues)
-        return;
-    c->skipping = false;
-    rai_consumer_renew_credit(c);
+    if (!chunk->continues)
+        rai_consumer_renew_credit(c);
 }
 
 void rai_body_chunk(rai_consumer *c, const struct rai_chunk *chunk, size_t frame_size)
@@ -100,8 +99,8 @@ void rai_body_chunk(rai_consumer *c, const struct rai_chunk *chunk, size_t frame
     if (b == NULL)
         return;
     if (c->s->replaying) {
-        rai_consumer_return(c, frame_size, !chunk->continues);
         interrupt(c);
+        rai_consumer_return(c, frame_size, !chunk->continues);
         return;
     }
     if (!keep(b, chunk, frame_size)) {

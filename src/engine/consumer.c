@@ -37,7 +37,8 @@ static bool log_credits(rai_consumer *c, int32_t credits)
 void rai_consumer_log_credits(rai_consumer *c)
 {
     c->owed = 0;
-    c->credit_out = false;
+    c->credit_out = c->unsure = false;
+    c->withdrawn = 0;
     if (c->window != 0)
         log_credits(c, c->window);
     else if (c->waiting > 0)
@@ -243,16 +244,47 @@ void rai_consumer_disconnected(rai_session *s, int64_t id)
 
 /* --- credits that come back --- */
 
+/* Pieces are still to come, and need credits. */
+static bool comes(const rai_consumer *c)
+{
+    return c->large != NULL || c->arriving != NULL || c->skipping;
+}
+
+/* From here on the broker counts from 0. */
+static void take_credit_back(rai_consumer *c)
+{
+    if (log_credits(c, 0))
+        c->withdrawn = c->s->log.end;
+    c->credit_out = false;
+}
+
+/* Window 0: the credit is used up. What is unsure was sent before a credit was taken back or after it was given again, and
+ * adding would leave too many or too few. */
+static void end_credit(rai_consumer *c, size_t size)
+{
+    if (c->credit_out && c->unsure)
+        take_credit_back(c);
+    else if (c->credit_out && size > 1)
+        log_credits(c, (int32_t)(size - 1));
+    c->credit_out = false;
+    c->unsure = c->unsure && (c->first != NULL || comes(c));
+    if (c->waiting > 1 || (c->unsure && comes(c)))
+        c->credit_out = log_credits(c, 1);
+}
+
+/* A delivery begins. Only a good answer to something written later tells that nothing crosses a credit taken back any more:
+ * a count can be ahead of what is delivered again after a cut. */
+static void begins(rai_consumer *c)
+{
+    c->unsure = c->unsure || (c->window == 0 && c->withdrawn > c->s->answered_end);
+}
+
 static void return_credits(rai_consumer *c, size_t size)
 {
     if (c->window < 0 || c->closing)
         return;
     if (c->window == 0) {
-        if (c->credit_out && size > 1)
-            log_credits(c, (int32_t)(size - 1));
-        c->credit_out = false;
-        if (c->waiting > 1)
-            c->credit_out = log_credits(c, 1);
+        end_credit(c, size);
         return;
     }
     c->owed += (int64_t)size;
@@ -359,10 +391,12 @@ void rai_consumer_message(rai_session *s, const struct rai_frame *f)
     }
     m->delivery_count = delivery.count;
     m->frame_size = f->size;
-    if (is_marker(c, m))
+    if (is_marker(c, m)) {
         ra_message_unref(m);
-    else
-        rai_consumer_push(c, m);
+        return;
+    }
+    begins(c);
+    rai_consumer_push(c, m);
 }
 
 /* The pieces of a message that is collected give their credits back as they come: it may be larger than the window. */
@@ -410,6 +444,8 @@ void rai_consumer_large(rai_session *s, const struct rai_frame *f)
     if (c->window == 0 && !c->credit_out) {
         m->frame_size = 1; /* taken back behind these headers: the broker counts from 0 again */
         c->credit_out = true;
+    } else {
+        begins(c);
     }
     if (c->streams) {
         rai_body_begin(c, m);
@@ -534,11 +570,8 @@ void rai_consumer_wait_end(rai_consumer *c, int64_t now)
 {
     c->s->e->now = now;
     c->waiting--;
-    bool comes = c->large != NULL || c->arriving != NULL || c->skipping; /* and needs its credits */
-    if (c->window == 0 && c->waiting == 0 && c->credit_out && c->first == NULL && !comes && !c->closing) {
-        log_credits(c, 0);
-        c->credit_out = false;
-    }
+    if (c->window == 0 && c->waiting == 0 && c->credit_out && c->first == NULL && !comes(c) && !c->closing)
+        take_credit_back(c);
 }
 
 int rai_consumer_force(rai_consumer *c, int64_t now, rai_op **op_out, struct rai_fault *fault)

@@ -302,6 +302,8 @@ struct rai_consumer {
     int64_t owed;             /* credits to return */
     int waiting;              /* receives under way (window 0) */
     bool credit_out;          /* window 0: the one credit is with the broker */
+    bool unsure;              /* window 0: something that came may have crossed a credit taken back */
+    uint64_t withdrawn;       /* window 0: log offset behind the frame that took the credit back last */
     ra_message *large;        /* being collected */
     bool large_tainted;
     bool streams;             /* large messages are not collected: see body.c */

@@ -414,6 +414,98 @@ Test(engine_consumer, a_large_message_without_a_window_comes_whole_when_nobody_w
     peer_free(p);
 }
 
+/* The message was sent before the credit was taken back or after it was given again: nobody can know, so its credits cannot be
+ * reckoned. The broker begins anew from 0. */
+Test(engine_consumer, a_message_that_crosses_a_credit_taken_back_makes_the_broker_count_anew)
+{
+    struct peer *p = peer_new();
+    rai_consumer *c = consumer(p, peer_open(p), 0);
+    rai_consumer_wait_begin(c, p->now);
+    rai_consumer_wait_end(c, p->now);
+    rai_consumer_wait_begin(c, p->now);
+    PLAY(p, "1> 10 CREDITS 0 1", "1> 10 CREDITS 0 0", "1> 10 CREDITS 0 1", "1< 10 MSG 0 1 a");
+    TAKE(p, c, "a");
+    PLAY(p, "1> 10 CREDITS 0 0", "1>");
+    rai_consumer_wait_end(c, p->now);
+    rai_consumer_wait_begin(c, p->now);
+    PLAY(p, "1> 10 CREDITS 0 1", "1< 10 MSG 0 2 longer", "1>");
+    TAKE(p, c, "longer");
+    PLAY(p, "1> 10 CREDITS 0 0", "1>");
+    peer_free(p);
+}
+
+/* An answer to something behind it comes after all that crossed it. */
+Test(engine_consumer, after_an_answer_credits_are_reckoned_again)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_consumer *c = consumer(p, s, 0);
+    rai_consumer_wait_begin(c, p->now);
+    rai_consumer_wait_end(c, p->now);
+    rai_consumer_wait_begin(c, p->now);
+    rai_session_flush(s, p->now, NULL, NULL);
+    PLAY(p, "1> 10 CREDITS 0 1", "1> 10 CREDITS 0 0", "1> 10 CREDITS 0 1", "1> 10 FLUSH", "1< 10 TIMEOUT",
+         "1< 10 MSG 0 1 a");
+    TAKE(p, c, "a");
+    PLAY(p, "1> 10 CREDITS 0 65", "1>");
+    peer_free(p);
+}
+
+/* The receive waits on across the rollback, and what came for it was thrown away before: it needs another credit. */
+Test(engine_consumer, a_rollback_renews_the_credit_that_an_interrupted_large_message_used_up)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_consumer *c = peer_consumer(p, s, "q", 0, NULL);
+    PLAY(p, "1> 11 CONSUMER 0 q", "1< 11 QUEUE q");
+    rai_consumer_wait_begin(c, p->now);
+    PLAY(p, "1> 11 CREDITS 0 1", "1< 11 LARGE 0 1 3000", "1> 11 CREDITS 0 69", "1 cut", "dial", "2> PING",
+         "2> SUBSCRIBE 136", "2> REATTACH 10 -1", "2> REATTACH 11 1", "2< TOPOLOGY 136 node", "2< REATTACHED -1",
+         "2< REATTACHED 2", "2> 11 FLUSH", "2< 11 CHUNK 0 3000 last", "2< 11 TIMEOUT", "2> 11 CREDITS 0 3025");
+    cr_assert_eq(rai_consumer_fault(c)->code, RA_E_LARGE_INTERRUPTED);
+    cr_assert_eq(rai_session_rollback(s, p->now, NULL, NULL), 0);
+    PLAY(p, "2> 11 ROLLBACK", "2< 11 OK", "2> 11 CREDITS 0 1", "2>");
+    peer_free(p);
+}
+
+/* Two that came for one receive: the first one's credit was taken back, the second one's was not. */
+Test(engine_consumer, a_rollback_makes_the_broker_count_anew_what_crossed_a_credit_taken_back)
+{
+    struct peer *p = peer_new();
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_consumer *c = peer_consumer(p, s, "q", 0, NULL);
+    PLAY(p, "1> 11 CONSUMER 0 q", "1< 11 QUEUE q");
+    rai_consumer_wait_begin(c, p->now);
+    rai_consumer_wait_end(c, p->now);
+    rai_consumer_wait_begin(c, p->now);
+    PLAY(p, "1> 11 CREDITS 0 1", "1> 11 CREDITS 0 0", "1> 11 CREDITS 0 1", "1< 11 MSG 0 1 a", "1< 11 MSG 0 2 b");
+    cr_assert_eq(rai_session_rollback(s, p->now, NULL, NULL), 0);
+    PLAY(p, "1> 11 ROLLBACK", "1< 11 OK", "1> 11 CREDITS 0 0", "1> 11 CREDITS 0 1", "1>");
+    peer_free(p);
+}
+
+/* While one is taken the next one, large, has begun to come: it needs credits for its pieces. */
+Test(engine_consumer, a_large_message_behind_one_that_crossed_a_credit_taken_back_comes_whole)
+{
+    struct peer *p = peer_new();
+    rai_consumer *c = consumer(p, peer_open(p), 0);
+    rai_consumer_wait_begin(c, p->now);
+    rai_consumer_wait_end(c, p->now);
+    rai_consumer_wait_begin(c, p->now);
+    PLAY(p, "1> 10 CREDITS 0 1", "1> 10 CREDITS 0 0", "1> 10 CREDITS 0 1", "1< 10 MSG 0 1 a",
+         "1< 10 LARGE 0 2 3000", "1> 10 CREDITS 0 69", "1>");
+    TAKE(p, c, "a");
+    PLAY(p, "1> 10 CREDITS 0 0", "1> 10 CREDITS 0 1", "1< 10 CHUNK 0 1500 more", "1> 10 CREDITS 0 1526",
+         "1< 10 CHUNK 0 1500 last", "1>");
+    rai_message_unref(rai_consumer_take(c, 0, p->now));
+    PLAY(p, "1> 10 CREDITS 0 0", "1>");
+    peer_free(p);
+}
+
 Test(engine_consumer, a_large_message_without_a_window_keeps_its_credit_when_a_wait_ends_inside_it)
 {
     struct peer *p = peer_new();

@@ -346,10 +346,17 @@ static ra_message *take_from(struct work *r, struct work_consumer *c)
     return m;
 }
 
+static bool is_large(const struct work *r, int id)
+{
+    return r->w.config.min_large_message_size == WORK_PIECE && id % 5 == 0;
+}
+
+/* Also the others differ, so that credits do not come out even by luck. */
 static size_t size_of_queued(const struct work *r, int id)
 {
-    bool large = r->w.config.min_large_message_size == WORK_PIECE && id % 5 == 0;
-    return large ? WORK_PIECE + 6 * (size_t)(id + 1) : WORK_BODY_MIN;
+    if (is_large(r, id))
+        return WORK_PIECE + 6 * (size_t)(id + 1);
+    return WORK_BODY_MIN + (r->small ? 0 : 10 * (size_t)(id % 4));
 }
 
 static bool take_one(struct work *r, int session, int consumer)
@@ -574,7 +581,7 @@ void work_begin(struct work *r)
         char body[WORK_BODY];
         size_t size = size_of_queued(r, i);
         work_fill_body(body, 'q', i, size);
-        if (size > WORK_BODY_MIN)
+        if (is_large(r, i))
             rai_mock_add_large_message(r->w.m, "out", (const uint8_t *)body, size);
         else
             rai_mock_add_message(r->w.m, "out", (const uint8_t *)body, size);
