@@ -224,6 +224,7 @@ struct rai_mock_session {
     struct rai_mock_link *link;       /* where its frames come from and go to; NULL: gone */
     struct rai_mock_link *listed;     /* on whose list it is */
     struct rai_mock_link *listens;    /* whose end it is told of */
+    uint32_t newest;                  /* of the links that it was ever on */
     struct rai_mock_items commands, done, cache, late;
     uint32_t counted;  /* number of the last command */
     uint32_t numbered; /* number of the last packet */

@@ -236,12 +236,15 @@ static bool keeps_sessions(const rai_mock *m, const struct rai_mock_link *l)
 /* Who is told closes, also a session that is just moving here or away. */
 static void tell_listeners(rai_mock *m, const struct rai_mock_link *l)
 {
+    const struct rai_mock_watch *watch = &m->config.watch;
     struct rai_mock_session *next;
     for (struct rai_mock_session *s = m->sessions; s != NULL; s = next) {
         next = s->next;
         if (s->listens != l)
             continue;
         m->stats[RAI_MOCK_CLOSED_IN_MOVE] += s->window > 0;
+        if (s->newest > l->id && watch->closed_late != NULL)
+            watch->closed_late(watch->ctx, l->id, s->name);
         rai_mock_session_end(m, s, true);
     }
 }

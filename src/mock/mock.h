@@ -31,6 +31,9 @@ struct rai_mock_watch {
     void *ctx;
     void (*news)(void *ctx, enum rai_mock_news what, const uint8_t *body, size_t size);       /* may be NULL */
     void (*frame)(void *ctx, uint32_t link, bool from_client, const struct rai_frame *frame); /* may be NULL */
+    /* This session closed itself with the end of this link, to which a REATTACH had brought it that was read after the one
+     * of a later link; may be NULL. */
+    void (*closed_late)(void *ctx, uint32_t link, const char *session);
 };
 
 struct rai_mock_config {

@@ -90,6 +90,7 @@ static void settle(rai_mock *m, struct rai_mock_link *l, struct rai_mock_session
     uint32_t count = s->counted;
     m->stats[RAI_MOCK_UNCOUNTED_AT_REATTACH] += s->done.count;
     s->link = s->listens = l;
+    s->newest = l->id > s->newest ? l->id : s->newest;
     send_again(m, s, (uint32_t)l->received);
     bool lives = complete_some(m, s);
     if (lives)

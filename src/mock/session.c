@@ -67,6 +67,7 @@ void rai_mock_session_create(rai_mock *m, struct rai_mock_link *l, struct rai_re
     if (l->version == 0)
         l->version = s->version;
     s->link = s->listed = s->listens = l;
+    s->newest = l->id;
     s->counted = s->numbered = UINT32_MAX;
     s->next = m->sessions;
     m->sessions = s;

@@ -1,4 +1,5 @@
 """Random work under random faults on virtual time: a client, a network and a broker in one thread, from a seed."""
+import concurrent.futures
 import hashlib
 import os
 import pathlib
@@ -15,10 +16,11 @@ from run_tests import plain_address_space  # noqa: E402
 SANITIZED = 5000
 
 COLUMNS = ["seeds", "scenarios", "violations", "cuts", "sends", "operations", "re-attached", "recreated",
-           "uncounted at a REATTACH", "answers lost", "answers doubled", "seconds", "scenarios/s", "virtual hours",
+           "uncounted at a REATTACH", "answers lost", "answers doubled", "known limit", "seconds", "scenarios/s", "virtual hours",
            "virtual hours/s"]
 COUNTS = re.compile(r"(\d+) scenarios, no violation: (\d+) cuts, (\d+) sends, (\d+) operations, (\d+) re-attached, "
-                    r"(\d+) recreated\nbroker: (\d+) uncounted at a REATTACH, (\d+) answers lost, (\d+) doubled")
+                    r"(\d+) recreated\nbroker: (\d+) uncounted at a REATTACH, (\d+) answers lost, (\d+) doubled.*\n"
+                    r"known limit: (\d+) sessions")
 TIMES = re.compile(r"([\d.]+) s, (\d+) scenarios per second, ([\d.]+) virtual hours \(([\d.]+) per second\)")
 
 
@@ -47,20 +49,35 @@ def show(proof, seeds, result):
     proof.row(seeds, n[0], 0, *n[1:], t[0], int(t[1]), t[2], t[3])
 
 
+def show_together(proof, results, last):
+    if any("counts" not in result for result in results):
+        return
+    n = [sum(column) for column in zip(*(result["counts"] for result in results))]
+    seconds, _, hours, _ = (sum(column) for column in zip(*(result["times"] for result in results)))
+    proof.row(f"1 to {last}, together", n[0], 0, *n[1:], seconds, round(n[0] / seconds), hours, hours / seconds)
+
+
 def main():
     proof = Proof("sim", "Random scenarios on virtual time", COLUMNS)
     program = proof.program("sim")
     mark = hashlib.sha256(pathlib.Path(program).read_bytes()).hexdigest()[:12]
     count, parts = proof.pick((10000, 1), (50000, 20))
-    for first in range(1, count * parts + 1, count):
-        result = proof.series(f"{mark}-{first}", lambda: run(program, first, count))
+    firsts = range(1, count * parts + 1, count)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        results = list(pool.map(lambda first: proof.series(f"{mark}-{first}", lambda: run(program, first, count)), firsts))
+    for first, result in zip(firsts, results):
         show(proof, f"{first} to {first + count - 1}", result)
+    if len(results) > 1:
+        show_together(proof, results, count * parts)
     if not proof.small:
         result = proof.series(f"{mark}-asan", lambda: run(sanitized(), 1, SANITIZED, plain_address_space()))
         show(proof, f"1 to {SANITIZED}, sanitizers", result)
     proof.note("Even seeds are exact: whatever happens, nothing may be lost, doubled, out of order or in doubt. In odd ones the "
                "broker restarts as well and loses what was not on disk: every outcome has to tell the truth.")
     proof.note("The broker is the mock of src/mock, with its chances of lost and doubled answers.")
+    proof.note("Known limit: sessions that were closed by a late REATTACH to a link without an anchor, as docs/reattachment.md says "
+               "under What is left; in exact scenarios nothing else excuses a session that is recreated with something to lose.")
+    proof.note(f"Up to {os.cpu_count()} of these series ran at the same time; the figures per second are of one core.")
     return proof.finish()
 
 

@@ -20,7 +20,7 @@ enum { STEPS = 150 };
 
 struct totals {
     long scenarios, cuts, sends, ops;
-    int64_t reattached, recreated, slowest, virtual_us, mock[RAI_MOCK_STATS];
+    int64_t reattached, recreated, closed_late, slowest, virtual_us, mock[RAI_MOCK_STATS];
 };
 
 static void configure(struct work *r, struct rai_mock_config *mock)
@@ -112,6 +112,7 @@ static void count_up(struct totals *t, const struct work *r)
     t->ops += r->op_count;
     t->reattached += r->reattached;
     t->recreated += r->recreated;
+    t->closed_late += r->closed_late;
     t->virtual_us += r->w.now;
     if (!r->w.was_silent && r->slowest > t->slowest)
         t->slowest = r->slowest;
@@ -186,6 +187,7 @@ static void report(const struct totals *t, double seconds)
            (long long)t->mock[RAI_MOCK_ANSWERS_DOUBLED], (long long)t->mock[RAI_MOCK_EXCEPTIONS],
            (long long)t->mock[RAI_MOCK_FRAMES_DROPPED], (long long)t->mock[RAI_MOCK_CLOSED_IN_MOVE],
            (long long)t->mock[RAI_MOCK_PIECES_CORRUPTED]);
+    printf("known limit: %lld sessions closed by a late REATTACH to a link without an anchor\n", (long long)t->closed_late);
     printf("when nothing was silent, all sessions were open again %.1f s after the last trouble at the latest\n",
            (double)t->slowest / 1e6);
     printf("%.1f s, %.0f scenarios per second, %.2f virtual hours (%.2f per second)\n", seconds,

@@ -15,6 +15,7 @@ enum {
     WORK_CONSUMERS = 2,
     WORK_HELD = 6,
     WORK_TRANSACTIONS = 256,
+    WORK_UNGUARDED = 8,
     WORK_BODY = 512,
     WORK_PIECE = 150 /* with pieces of this size some messages are large ones */
 };
@@ -79,6 +80,9 @@ struct work_session {
     int transaction;       /* number of the present one */
     bool denied[WORK_TRANSACTIONS];
     int lost_links; /* of the connection, when it was open last */
+    uint32_t unguarded[WORK_UNGUARDED]; /* links, as the broker numbers them, that it was asked for on at rest, without an anchor */
+    int unguarded_count;                /* ever; the last ones are kept */
+    bool closed_late;                   /* one of these requests was read late, and its link's end closed the session */
     int last_stored[WORK_QUEUES];
     rai_producer *producer;
     int bound;           /* the producer's address; WORK_ADDRESSES: none of its own */
@@ -109,6 +113,7 @@ struct work {
     bool ending;
     long pieces;                            /* of memory before all this */
     int64_t reattached, recreated, slowest; /* slowest: to be whole again, microseconds */
+    int64_t closed_late;                    /* recreated for that reason, though there was something to lose */
 };
 
 void work_watch(struct work *r, struct rai_mock_config *mock); /* before world_start() */
