@@ -91,6 +91,7 @@ static void step(struct work *r, int cuts_in_1000)
     trouble(r, cuts_in_1000);
     work_listen(r);
     world_pass(w, w->now + world_random(w, 10000));
+    work_listen(r); /* also now: a deadline may have passed for what is just being written, and its link be lost next */
     if (world_chance(w, 50))
         world_pass(w, w->now + world_random(w, 2000000));
     work_listen(r);
