@@ -421,6 +421,8 @@ static bool settled(const struct work *r)
     for (int i = 0; i < r->session_count; i++) {
         const rai_session *s = r->sessions[i].s;
         bool gone = s->state == RAI_S_CLOSED || s->state == RAI_S_LOST;
+        if (work_lives(r, i) && r->sessions[i].blocked)
+            return false; /* credits may be on their way, behind sends that nobody waits for */
         bool empties = r->w.config.confirmation_window >= 0; /* else only answers empty the log */
         if (!gone && (r->sessions[i].closed || (empties && (!rai_log_empty(&s->log) || s->forgets != 0))))
             return false;
