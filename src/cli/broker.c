@@ -174,14 +174,6 @@ bool broker_settle(struct broker *broker)
     return rc == 0;
 }
 
-static int64_t stat_of(const struct broker *broker, int id)
-{
-    int64_t value = 0;
-
-    ra_connection_stat(broker->connection, id, &value, NULL);
-    return value;
-}
-
 void broker_close(struct broker *broker)
 {
     int64_t not_done = 0, unknown = 0;
@@ -193,8 +185,8 @@ void broker_close(struct broker *broker)
     broker->unknown += unknown;
     while (ra_connection_dispatch(broker->connection, 0, NULL) > 0)
         ;
-    broker->reattached = stat_of(broker, RA_STAT_REATTACHED);
-    broker->recreated = stat_of(broker, RA_STAT_RECREATED);
+    for (int id = RA_STAT_LINKS; id <= RA_STAT_BYTES_IN; id++)
+        ra_connection_stat(broker->connection, id, &broker->statistics[id], NULL);
     watch_end();
     ra_session_free(broker->session);
     ra_connection_free(broker->connection);

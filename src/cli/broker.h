@@ -13,7 +13,7 @@ struct broker {
     int64_t close_ms; /* how long settling may take at the end */
     int64_t connect_us, login_us;
     int64_t not_done, unknown; /* what the close counted */
-    int64_t reattached, recreated;
+    int64_t statistics[RA_STAT_BYTES_IN + 1]; /* of the connection when it was closed, by RA_STAT_... */
 };
 
 /* Connects, logs in and begins to watch for signals. 0, or an exit status after a complaint. url NULL: the settings'.

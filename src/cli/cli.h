@@ -25,7 +25,7 @@ struct settings {
     const char *queue; /* the operand */
     const char *url, *user, *password, *password_file;
     double timeout; /* seconds */
-    bool json;
+    bool json, statistics;
     int64_t count; /* 0: not given */
     int64_t size;  /* -1: not given */
     int64_t rate;  /* 0: as fast as it goes */

@@ -14,6 +14,12 @@
         "json", NULL, FLAG_SWITCH, AT(json), 0, 0, NULL, "One JSON object a line on stdout." \
     }
 
+#define STATISTICS_FLAG                                                                     \
+    {                                                                                       \
+        "statistics", NULL, FLAG_SWITCH, AT(statistics), 0, 0, NULL,                        \
+            "Add the counters of the connection to the summary: links lost, barriers, ..." \
+    }
+
 enum { MOST = INT32_MAX };
 
 static const struct flag broker_flags[] = {
@@ -53,6 +59,7 @@ static const struct flag send_flags[] = {
     { "rate", "R", FLAG_INTEGER, AT(rate), 1, 10000000, NULL, "At most so many messages a second." },
     { "forget", NULL, FLAG_SWITCH, AT(forget), 0, 0, NULL,
       "Ask for no answers: sends are processed, not confirmed, and what the broker refuses is not told." },
+    STATISTICS_FLAG,
     END,
 };
 
@@ -68,6 +75,7 @@ static const struct flag receive_flags[] = {
       "Only messages that match, such as \"kind = 'a' AND seq > 5\"." },
     { "quiet", NULL, FLAG_SWITCH, AT(quiet), 0, 0, NULL, "Do not print the messages." },
     { "no-check", NULL, FLAG_SWITCH, AT(no_check), 0, 0, NULL, "Do not look at the property seq." },
+    STATISTICS_FLAG,
     END,
 };
 

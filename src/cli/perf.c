@@ -231,14 +231,14 @@ static int report(struct perf *p)
                       (json_int_t)p->pauses.count, "median_ms", median, "p90_ms", p90, "max_ms", most, "messages",
                       (json_int_t)p->sent, "confirmed", (json_int_t)p->confirmed, "unknown", (json_int_t)unknown,
                       "lost", (json_int_t)lost, "doubled", (json_int_t)doubled, "reattached",
-                      (json_int_t)p->sending.reattached, "recreated", (json_int_t)p->sending.recreated));
+                      (json_int_t)p->sending.statistics[RA_STAT_REATTACHED], "recreated", (json_int_t)p->sending.statistics[RA_STAT_RECREATED]));
     else {
         printf(
             "%lld cuts, pause until the next confirmed send: median %.3f, p90 %.3f, max %.3f ms\n"
             "%lld messages, %lld confirmed, %lld unknown, %lld lost, %lld doubled; %lld re-attached, %lld recreated\n",
             (long long)p->pauses.count, median, p90, most, (long long)p->sent, (long long)p->confirmed,
-            (long long)unknown, (long long)lost, (long long)doubled, (long long)p->sending.reattached,
-            (long long)p->sending.recreated);
+            (long long)unknown, (long long)lost, (long long)doubled, (long long)p->sending.statistics[RA_STAT_REATTACHED],
+            (long long)p->sending.statistics[RA_STAT_RECREATED]);
         written = print_flushed();
     }
     return !written || lost + doubled + unknown > 0 || p->pauses.count < p->settings->cuts;

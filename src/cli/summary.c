@@ -20,6 +20,15 @@ struct figure {
     int64_t value;
 };
 
+static json_t *statistics_as_json(const struct broker *broker)
+{
+    json_t *object = json_object();
+
+    for (int id = RA_STAT_LINKS; id <= RA_STAT_BYTES_IN; id++)
+        json_object_set_new(object, ra_stat_name(id), json_integer(broker->statistics[id]));
+    return object;
+}
+
 static json_t *as_json(const struct figure *figures, int count, const struct summary *s)
 {
     json_t *object = json_object();
@@ -30,6 +39,13 @@ static json_t *as_json(const struct figure *figures, int count, const struct sum
     json_object_set_new(object, "seconds", json_real(s->seconds));
     json_object_set_new(object, "cpu_seconds", json_real(s->cpu_seconds));
     return object;
+}
+
+static void print_statistics(const struct broker *broker)
+{
+    for (int id = RA_STAT_LINKS; id <= RA_STAT_BYTES_IN; id++)
+        fprintf(stderr, "%s %lld%s", ra_stat_name(id), (long long)broker->statistics[id],
+                id < RA_STAT_BYTES_IN ? ", " : "\n");
 }
 
 /* One line: what there is, and nothing about what there is not. */
@@ -47,8 +63,8 @@ int summary_end(struct summary *s, const struct broker *broker, const struct set
 {
     bool written = true;
 
-    s->reattached = broker->reattached;
-    s->recreated = broker->recreated;
+    s->reattached = broker->statistics[RA_STAT_REATTACHED];
+    s->recreated = broker->statistics[RA_STAT_RECREATED];
     s->seconds = (double)(now_ms() - broker->began_ms) / 1000;
     s->cpu_seconds = cpu_seconds();
 
@@ -61,10 +77,17 @@ int summary_end(struct summary *s, const struct broker *broker, const struct set
     const int count = sizeof figures / sizeof *figures;
 
     terminal_clear();
-    if (settings->json)
-        written = print_json(as_json(figures, count, s));
-    else
+    if (settings->json) {
+        json_t *object = as_json(figures, count, s);
+
+        if (settings->statistics)
+            json_object_set_new(object, "statistics", statistics_as_json(broker));
+        written = print_json(object);
+    } else {
         print_line(figures, count, s);
+        if (settings->statistics)
+            print_statistics(broker);
+    }
     if (!written || s->rejected + s->not_done + s->unknown + s->duplicates + s->missing + s->out_of_order > 0)
         return EXIT_LEFT;
     return settings->count > 0 && s->confirmed + s->processed < settings->count ? EXIT_LEFT : EXIT_WELL;

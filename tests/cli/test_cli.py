@@ -27,6 +27,8 @@ PATIENCE = 60  # seconds; says "hangs" and nothing else
 SUMMARY = {"kind": str, "messages": int, "confirmed": int, "processed": int, "rejected": int, "not_done": int, "unknown": int,
            "duplicates": int, "missing": int, "out_of_order": int, "reattached": int, "recreated": int, "seconds": float,
            "cpu_seconds": float}
+STATISTICS = ["links", "links_lost", "reattached", "recreated", "barriers", "barriers_skipped", "count_advanced", "replayed",
+              "answers_lost", "answers_doubled", "numbering_repairs", "recoveries_cut", "sent", "received", "bytes_out", "bytes_in"]
 COMMANDS = ["ping", "send", "receive", "browse", "queue list", "queue create", "queue delete", "queue purge", "queue stat",
             "perf reattach", "mock"]
 BUILD = PORT = None
@@ -576,6 +578,25 @@ class Online(unittest.TestCase):
             self.assertEqual(len(err.splitlines()), 1, err)
             self.assertEqual(summary["messages"], summary["confirmed"] + summary["processed"] + summary["not_done"]
                              + summary["unknown"])
+
+    def test_statistics__tell_of_the_connection(self):
+        relay = self.relay()
+        words = ["send", self.queue, "--count", 300, "--rate", 200, "--durable"]
+        command = self.start(*words, "--json", "--statistics", port=relay.port)
+        self.wait_for_more()
+        relay.ask("cut rst")
+        status, summary, err = command.finish(PATIENCE)
+        self.assertEqual((status, err), (0, ""))
+        statistics = summary.pop("statistics")
+        self.assertEqual({key: type(value) for key, value in summary.items()}, SUMMARY)
+        self.assertEqual(list(statistics), STATISTICS)
+        self.assertEqual((statistics["links_lost"], statistics["reattached"], statistics["sent"]), (1, 1, 300))
+        self.assertEqual(statistics["barriers"] + statistics["barriers_skipped"], 1)
+        self.assertGreater(statistics["bytes_out"], 300 * 100)
+        got = self.well("receive", self.queue, "--count", 300, "--quiet", "--statistics")
+        line, names = got.stderr.splitlines()
+        self.assertIn("300 messages", line)
+        self.assertRegex(names, "^links 1, links_lost 0, .*, received 300, .*, bytes_in [0-9]+$")
 
     # ---- the terminal ----
 
