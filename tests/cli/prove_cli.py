@@ -52,7 +52,7 @@ def statistics(results):
 class Commands:
     """The processes of a series. A command has one address, so refused sends are those of further commands."""
     columns = COLUMNS
-    flow_count = 300000  # of a stream cut by time or in long pieces
+    flow_count = 600000  # of a stream cut by time or in long pieces
     slow_count = 100000  # of a burst on the slow disk
 
     def __init__(self, program, library=None):

@@ -35,6 +35,7 @@ def without():
 class Programs(prove_cli.Commands):
     """Each sender has refused sends among its own, on the same session; what its listeners heard is compared by itself."""
     columns = [*prove_cli.COLUMNS, "unanswered at a cut"]
+    flow_count = 300000
     slow_count = 50000
 
     def senders(self, queues, count, refused, port):
