@@ -1,6 +1,7 @@
 /*
  * Bursts of pipelined durable sends, cut: at random bytes of either direction or at a random moment, by the given kinds,
- * some of them a second time inside the recovery, some when everything is answered. prove_burst.py drives it and judges.
+ * some of them a second time inside the recovery, some when everything is answered. With --cuts 0 only --messages go out,
+ * for comparison. prove_burst.py drives it and judges.
  */
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +123,8 @@ int main(int argc, char **argv)
     if (!storm_open(&s))
         return 1;
     storm_start_senders(&s);
+    while (s.options.cuts == 0 && s.failed == 0 && storm_total(&s, true) < s.options.messages * s.options.lanes)
+        storm_pump(&s, 10);
     for (int i = 0; i < s.options.cuts && s.failed == 0; i++)
         one_cut(&s, i);
     return storm_finish(&s, "");

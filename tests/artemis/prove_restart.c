@@ -47,11 +47,12 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void check(int rc, ra_error *err)
+/* err by its address: arguments are evaluated in any order. */
+static void check(int rc, ra_error **err)
 {
     if (rc >= 0)
         return;
-    fprintf(stderr, "prove_restart: %s: %s\n", ra_error_name(err), ra_error_message(err));
+    fprintf(stderr, "prove_restart: %s: %s\n", ra_error_name(err != NULL ? *err : NULL), ra_error_message(err != NULL ? *err : NULL));
     exit(2);
 }
 
@@ -98,7 +99,7 @@ static bool dispatch(struct proof *p, int64_t wait_ms)
     ra_error_free(err);
     if (rc < 0)
         return rc == RA_E_TIMEOUT;
-    check(ra_connection_dispatch(p->connection, 0, &err), err);
+    check(ra_connection_dispatch(p->connection, 0, &err), &err);
     return true;
 }
 
@@ -114,10 +115,10 @@ static ra_message *make_message(void)
     ra_message *message = NULL;
     ra_error *err = NULL;
 
-    check(ra_message_new(RA_MESSAGE_BYTES, &message, &err), err);
-    check(ra_message_set_durable(message, 1, &err), err);
+    check(ra_message_new(RA_MESSAGE_BYTES, &message, &err), &err);
+    check(ra_message_set_durable(message, 1, &err), &err);
     check(ra_message_set_body(message, "sixty-four bytes of body sixty-four bytes of body sixty-four", 64 - 4, &err),
-          err);
+          &err);
     return message;
 }
 
@@ -132,13 +133,13 @@ static void send_pipelined(struct proof *p, ra_message *message)
             int64_t seq = p->next;
             int rc;
 
-            check(ra_message_set_int(message, "seq", (int32_t)seq, &err), err);
+            check(ra_message_set_int(message, "seq", (int32_t)seq, &err), &err);
             rc = ra_producer_send_tagged(p->producers[0], address_of(p, seq), message, (uint64_t)seq, &err);
             room = rc != RA_E_WOULD_BLOCK;
             if (!room)
                 ra_error_free(err);
             else
-                check(rc, err);
+                check(rc, &err);
             p->next += room;
             if (room && !p->full && p->next - p->settled == p->keep) {
                 p->full = true;
@@ -201,15 +202,15 @@ static void set_up(struct proof *p)
                                             RA_EVENT_MASK(RA_EVENT_LOG));
     ra_error *err = NULL;
 
-    check(ra_connection_open(p->url, NULL, 20000, &p->connection, &err), err);
-    check(ra_connection_listen(p->connection, NULL, mask, on_event, p, NULL, NULL, &err), err);
+    check(ra_connection_open(p->url, NULL, 20000, &p->connection, &err), &err);
+    check(ra_connection_listen(p->connection, NULL, mask, on_event, p, NULL, NULL, &err), &err);
     check(ra_connection_listen(p->connection, NULL, RA_EVENT_MASK(RA_EVENT_SEND_OUTCOME), on_outcome, p, NULL, NULL,
                                &err),
-          err);
+          &err);
     for (int64_t i = 0; i < p->threads; i++) {
         if (i != 1)
-            check(ra_session_open(p->connection, RA_SESSION_AUTO_COMMIT, &p->sessions[i], &err), err);
-        check(ra_producer_open(p->sessions[i == 1 ? 0 : i], NULL, &p->producers[i], &err), err);
+            check(ra_session_open(p->connection, RA_SESSION_AUTO_COMMIT, &p->sessions[i], &err), &err);
+        check(ra_producer_open(p->sessions[i == 1 ? 0 : i], NULL, &p->producers[i], &err), &err);
     }
 }
 

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -36,28 +37,56 @@ class Judge:
             raise RuntimeError(f"judge: {words}: {answer.get('error')}")
         return answer
 
-    def drain(self, queue):
-        """The seqs of a queue, in its order; the queue is gone afterwards."""
+    def take(self, queue):
+        """The seqs that are in a queue just now, in its order, and how many messages have not come."""
         with tempfile.TemporaryDirectory() as scratch:
             path = pathlib.Path(scratch) / "seqs"
-            seqs = []
-            # "that is all" may come while the queue is still being filled from its journal or pages: ask until it is empty
-            idle = 0
-            while True:
-                answer = self.ask("drain", queue, str(path))
-                more = [int(line) for line in path.read_text().split()]
-                seqs += more
-                if answer["remaining"] <= 0:
-                    break
-                idle = 0 if more else idle + 1
-                if idle == 1000:
-                    raise RuntimeError(f"judge: {queue}: {answer['remaining']} messages do not come")
+            answer = self.ask("drain", queue, str(path))
+            return [int(line) for line in path.read_text().split()], answer["remaining"]
+
+    def drain(self, queue):
+        """The seqs of a queue, in its order; the queue is gone afterwards."""
+        seqs = []
+        # "that is all" may come while the queue is still being filled from its journal or pages: ask until it is empty
+        idle = 0
+        while True:
+            more, remaining = self.take(queue)
+            seqs += more
+            if remaining <= 0:
+                break
+            idle = 0 if more else idle + 1
+            if idle == 1000:
+                raise RuntimeError(f"judge: {queue}: {remaining} messages do not come")
         self.ask("delete", queue)
         return seqs
 
     def close(self):
         self.process.stdin.close()
         self.process.wait(30)
+
+
+class Emptying:
+    """Takes what is in the queues QUEUE.0, QUEUE.1, ... again and again while a storm fills them."""
+
+    def __init__(self, judge, queue, lanes):
+        self.judge, self.queue = judge, queue
+        self.taken, self.over = [[] for _ in range(lanes)], threading.Event()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+
+    def work(self):
+        while not self.over.wait(0.05):
+            for lane, seqs in enumerate(self.taken):
+                queue = f"{self.queue}.{lane}"
+                if self.judge.ask("count", queue)["count"] > 0:  # -1 before the storm has made it
+                    seqs += self.judge.take(queue)[0]
+
+    def __enter__(self):
+        self.thread.start()
+        return self.taken
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
 
 
 class Broker:
@@ -74,6 +103,10 @@ class Broker:
                               *arguments], check=True, capture_output=True, text=True).stdout
         lines = out.strip().splitlines()
         return json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+
+    def logged(self, code):
+        """How often the broker's log says that."""
+        return (pathlib.Path(self.directory) / "log/reattach-run.log").read_text(errors="replace").count(code)
 
     def __enter__(self):
         return self
@@ -135,11 +168,13 @@ def add(total, more):
     return total
 
 
-def judge_lanes(judge, queue, prefix, lanes, every=50):
+def judge_lanes(judge, queue, prefix, lanes, every=50, taken=None):
+    """taken: the seqs of each lane that were taken out before."""
     total = {}
     for lane in range(lanes):
         path = pathlib.Path(f"{prefix}.{lane}")
         outcomes = path.read_bytes()
         path.unlink()
-        add(total, join(outcomes, judge.drain(f"{queue}.{lane}"), every))
+        before = taken[lane] if taken else []
+        add(total, join(outcomes, before + judge.drain(f"{queue}.{lane}"), every))
     return total

@@ -191,7 +191,7 @@ def security_setting(parent, match, denied_to_limited):
 
 
 def element(core, path):
-    """Finds or makes the element at a path such as `journal-type` or `address-settings/...`."""
+    """Finds or makes the element at a path such as `journal-type` or `address-settings/address-setting[@match='#']/...`."""
     at = core
     for name in path.split("/"):
         found = at.find(CORE + name)
@@ -227,7 +227,7 @@ def write_broker_xml(directory, version, slow_disk_ms, settings):
     if slow_disk_ms:
         element(core, "journal-buffer-timeout").text = str(int(slow_disk_ms * 1000000))
     for setting in settings:
-        name, _, value = setting.partition("=")
+        name, _, value = setting.rpartition("=")
         element(core, name).text = value
     tree.write(path, xml_declaration=True, encoding="unicode")
 
