@@ -1,12 +1,13 @@
 /*
  * Two senders and two receivers, one of each transacted, while their broker is lost and taken over again and again.
  *
- *     prove_failover --url URL --queue Q [--rate N] [--keep N] [--batch N]
+ *     prove_failover --url URL --queue Q [--rate N] [--keep N] [--batch N] [--once 1]
  *
  * Each of the four is a thread with a connection of its own. Q.auto gets tagged sends, N of them unanswered at most, and is
  * read with an acknowledgement for every N messages; Q.tx is written and read in transactions of N messages. Senders do
  * what a program has to do: what ended as unknown or not done is sent again, with the same `seq`. So whoever got a message
- * twice can be told whether somebody had reported it as unknown.
+ * twice can be told whether somebody had reported it as unknown. With --once the transactions are those that the library does
+ * until they have taken effect, once and only once.
  *
  * Every 100 ms a JSON line: the messages that each of the four got through, and what became of their sessions. The end of the
  * input ends the sending; then everything is confirmed and received, and the last line is the verdict for each queue.
@@ -61,7 +62,7 @@ struct worker {
 
 struct run {
     const char *url, *queue;
-    int64_t rate, keep, batch;
+    int64_t rate, keep, batch, once;
     struct ledger ledgers[2];
     struct worker workers[4];
     atomic_bool stop;
@@ -246,18 +247,37 @@ static void send_auto(struct worker *w)
     }
 }
 
-/* Sends and commits; the negative code of the first call that failed. */
-static int try_batch(struct worker *w, const uint32_t *seqs, int count, ra_error **err)
+struct batch {
+    struct worker *worker;
+    uint32_t seqs[BATCH_MAX];
+    int count;
+};
+
+static int send_all(void *user, ra_session *session, ra_error **err)
 {
-    for (int i = 0; i < count; i++) {
-        int rc = ra_message_set_int(w->message, "seq", (int32_t)seqs[i], err);
+    const struct batch *b = user;
+
+    (void)session;
+    for (int i = 0; i < b->count; i++) {
+        int rc = ra_message_set_int(b->worker->message, "seq", (int32_t)b->seqs[i], err);
 
         if (rc == 0)
-            rc = ra_producer_send(w->producer, NULL, w->message, err);
+            rc = ra_producer_send(b->worker->producer, NULL, b->worker->message, err);
         if (rc < 0)
             return rc;
     }
-    return ra_session_commit(w->session, err);
+    return 0;
+}
+
+/* Sends and commits; the negative code of the first call that failed. */
+static int try_batch(struct batch *b, ra_error **err)
+{
+    int rc;
+
+    if (b->worker->run->once)
+        return ra_session_transact(b->worker->session, NULL, send_all, b, err);
+    rc = send_all(b, b->worker->session, err);
+    return rc < 0 ? rc : ra_session_commit(b->worker->session, err);
 }
 
 static void roll_back(struct worker *w)
@@ -272,29 +292,29 @@ static void roll_back(struct worker *w)
 static void send_batch(struct worker *w)
 {
     struct ledger *l = w->ledger;
-    uint32_t seqs[BATCH_MAX];
-    int count = 0;
+    struct batch b = { .worker = w };
     ra_error *err = NULL;
     int rc;
 
-    while (count < w->run->batch && more(w))
-        seqs[count++] = take_seq(w);
-    l->sends += (uint32_t)count;
-    rc = try_batch(w, seqs, count, &err);
-    for (int i = 0; i < count; i++) {
+    while (b.count < w->run->batch && more(w))
+        b.seqs[b.count++] = take_seq(w);
+    l->sends += (uint32_t)b.count;
+    rc = try_batch(&b, &err);
+    for (int i = 0; i < b.count; i++) {
         if (rc == 0)
-            l->confirmed_seqs += l->confirmed[seqs[i]]++ == 0;
+            l->confirmed_seqs += l->confirmed[b.seqs[i]]++ == 0;
         else
-            l->again[l->again_count++] = seqs[i];
-        l->unknown[seqs[i]] += rc < 0 && ra_error_is_outcome_unknown(err);
+            l->again[l->again_count++] = b.seqs[i];
+        l->unknown[b.seqs[i]] += rc < 0 && ra_error_is_outcome_unknown(err);
     }
     if (rc == 0) {
-        l->sent += count;
+        l->sent += b.count;
         return;
     }
-    l->not_done += ra_error_is_outcome_unknown(err) ? 0 : count;
+    l->not_done += ra_error_is_outcome_unknown(err) ? 0 : b.count;
     note_error(l, rc, err);
-    roll_back(w);
+    if (!w->run->once) /* there it has been */
+        roll_back(w);
 }
 
 static void send_transacted(struct worker *w)
@@ -556,6 +576,8 @@ static bool parse(struct run *run, int argc, char **argv)
             run->keep = atoll(argv[i + 1]);
         else if (strcmp(argv[i], "--batch") == 0)
             run->batch = atoll(argv[i + 1]);
+        else if (strcmp(argv[i], "--once") == 0)
+            run->once = atoll(argv[i + 1]);
         else
             return false;
     }
@@ -585,7 +607,7 @@ int main(int argc, char **argv)
     pthread_t reader;
 
     if (!parse(&run, argc, argv)) {
-        fprintf(stderr, "usage: prove_failover --url URL --queue Q [--rate N] [--keep N] [--batch N]\n");
+        fprintf(stderr, "usage: prove_failover --url URL --queue Q [--rate N] [--keep N] [--batch N] [--once 1]\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -180,7 +180,7 @@ def judge(proof, mode, forbidden, kills, r):
 
 def main():
     proof = Proof("restart", "Broker killed with -9 and started again under durable sends", COLUMNS)
-    kills = proof.pick(2, 10)
+    kills = proof.pick(2, 20)
     series = [("pipelined", 50), ("blocking", 50), ("pipelined-ids", 50)] + \
         proof.pick([], [("pipelined-allowed", 0), ("pipelined-allowed-ids", 0)])
     with Broker() as broker:

@@ -25,7 +25,7 @@ import org.apache.activemq.artemis.api.core.client.ServerLocator;
  *                        [--direct PORT] [--limit SECONDS] [--idle SECONDS] [--until-eof 1]
  *     Reference pause    --port RELAY --queue Q --mode idle|load [--size S] [--wait SECONDS]
  *                        [--ring N] [--direct PORT]
- *     both:              [--window BYTES] [--retry-interval MS] [--call-timeout MS] [--user U]
+ *     both:              [--ha 1] [--window BYTES] [--retry-interval MS] [--call-timeout MS] [--user U]
  *                        [--password P] [--outstanding N]
  *
  * transfer: sends N durable messages of S bytes with int property `seq` (0, 1, ...) through one
@@ -79,7 +79,7 @@ public final class Reference {
             + options.number("retry-interval", 10) + "&retryIntervalMultiplier=1.0&callTimeout="
             + options.number("call-timeout", 30000)
             + "&blockOnDurableSend=false&blockOnNonDurableSend=false&blockOnAcknowledge=false"
-            + "&useTopologyForLoadBalancing=false";
+            + "&useTopologyForLoadBalancing=false&ha=" + (options.number("ha", 0) != 0);
     }
 
     private void note(Throwable error) {
