@@ -237,6 +237,46 @@ RA_API int ra_session_flush(ra_session *session, int64_t timeout_ms, ra_error **
  */
 RA_API int64_t ra_session_unsettled(ra_session *session);
 
+/* --- metadata
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* Metadata are pairs of texts that the broker keeps with a session, and shows to its administrators in the list
+ * of sessions. Setting a key again replaces its value; there is no way to remove one. A session that has to be
+ * recreated sets them again, in the order in which they were set last and before all else.
+ *
+ * Unique: of all sessions of the broker only this one may have this value under this key, whether the others
+ * set it as unique or not; otherwise RA_E_REJECTED (broker code 114). So a program can see to it that it runs
+ * only once. A session that is recreated and finds it taken is lost, with that error. A session whose program
+ * was killed has it until the broker gives it up (connectionTTL).
+ *
+ * These are two functions because they are two commands of the protocol, of which only the second can be
+ * refused for its value. Both are answered and counted, so they are neither lost nor done twice by a
+ * re-attachment; the form of the first that is not (the Java client's, after a reconnection) is not used.
+ *
+ * key and value are UTF-8; the value may be empty.
+ *
+ * Thread:  any thread, not inside a listener
+ * Blocks:  up to callTimeout
+ * Owns:    nothing: both texts are copied
+ * Errors:  RA_E_REJECTED, RA_E_SECURITY, RA_E_TIMEOUT, RA_E_INTERRUPTED, RA_E_IN_LISTENER, RA_E_CLOSED
+ * Since:   1.0
+ */
+RA_API int ra_session_add_metadata(ra_session *session, const char *key, const char *value, ra_error **err);
+RA_API int ra_session_add_unique_metadata(ra_session *session, const char *key, const char *value, ra_error **err);
+
+/* The same without waiting.
+ *
+ * Thread:  any thread
+ * Blocks:  no
+ * Owns:    *operation_out belongs to the caller (ra_operation_free)
+ * Errors:  RA_E_CLOSED
+ * Since:   1.0
+ */
+RA_API int ra_session_add_metadata_begin(ra_session *session, const char *key, const char *value,
+                                         ra_operation **operation_out, ra_error **err);
+RA_API int ra_session_add_unique_metadata_begin(ra_session *session, const char *key, const char *value,
+                                                ra_operation **operation_out, ra_error **err);
+
 /* --- addresses and queues
  * ---------------------------------------------------------------------------------------- */
 

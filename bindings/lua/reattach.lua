@@ -494,6 +494,15 @@ function Session:query_queue(name)
     }
 end
 
+-- Sets a pair of texts that the broker shows with this session, and sets again when it is recreated. options: unique (true:
+-- an error when any other session of the broker has this value under this key; if one has when this session is recreated,
+-- it is lost).
+function Session:add_metadata(key, value, options)
+    local unique = options ~= nil and options.unique
+    local begin = unique and native.session_add_unique_metadata_begin or native.session_add_metadata_begin
+    request(self.connection, begin, native_of(self), key, value)
+end
+
 function Session:add_listener(names, callback) return add_listener(self.connection, self, names, callback) end
 function Session:add_failure_listener(callback) return listen(self.connection, self, FAILURES, callback) end
 

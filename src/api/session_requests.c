@@ -112,6 +112,64 @@ int ra_session_rollback_begin(ra_session *session, ra_operation **operation_out,
     return code < 0 ? code : beginning(session, ask_rollback, NULL, operation_out, err);
 }
 
+/* --- metadata -------------------------------------------------------------------------------------------------- */
+
+/* name is the key, address the value, first: unique. */
+static int ask_add_metadata(rai_session *s, const struct arguments *a, int64_t now, rai_op **op, struct rai_fault *fault)
+{
+    return rai_session_add_metadata(s, a->name, a->address, a->first != 0, now, op, fault);
+}
+
+static int check_metadata(ra_session *session, const struct arguments *a, ra_operation **operation_out, ra_error **err)
+{
+    int code = check_session(session, operation_out, err);
+
+    if (code == 0)
+        code = rai_check_name("key", a->name, err);
+    if (code < 0 || (a->address != NULL && a->address[0] == '\0'))
+        return code;
+    return rai_check_name("value", a->address, err);
+}
+
+static int add_metadata(ra_session *session, const char *key, const char *value, int unique, ra_error **err)
+{
+    struct arguments a = { .name = key, .address = value, .first = unique };
+    int code = check_metadata(session, &a, NULL, err);
+
+    return code < 0 ? code : blocking(session, ask_add_metadata, &a, NULL, err);
+}
+
+static int add_metadata_begin(ra_session *session, const char *key, const char *value, int unique,
+                              ra_operation **operation_out, ra_error **err)
+{
+    struct arguments a = { .name = key, .address = value, .first = unique };
+    int code = check_metadata(session, &a, operation_out, err);
+
+    return code < 0 ? code : beginning(session, ask_add_metadata, &a, operation_out, err);
+}
+
+int ra_session_add_metadata(ra_session *session, const char *key, const char *value, ra_error **err)
+{
+    return add_metadata(session, key, value, 0, err);
+}
+
+int ra_session_add_unique_metadata(ra_session *session, const char *key, const char *value, ra_error **err)
+{
+    return add_metadata(session, key, value, 1, err);
+}
+
+int ra_session_add_metadata_begin(ra_session *session, const char *key, const char *value,
+                                  ra_operation **operation_out, ra_error **err)
+{
+    return add_metadata_begin(session, key, value, 0, operation_out, err);
+}
+
+int ra_session_add_unique_metadata_begin(ra_session *session, const char *key, const char *value,
+                                         ra_operation **operation_out, ra_error **err)
+{
+    return add_metadata_begin(session, key, value, 1, operation_out, err);
+}
+
 /* --- addresses ------------------------------------------------------------------------------------------------- */
 
 static int ask_create_address(rai_session *s, const struct arguments *a, int64_t now, rai_op **op,

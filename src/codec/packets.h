@@ -79,6 +79,7 @@ void rai_put_commit(struct rai_writer *w, size_t size, int64_t channel, int32_t 
 void rai_put_rollback(struct rai_writer *w, size_t size, int64_t channel, bool last_delivered);
 void rai_put_add_metadata2(struct rai_writer *w, size_t size, int64_t channel, const char *key, const char *value,
                            bool confirm);
+void rai_put_unique_add_metadata(struct rai_writer *w, size_t size, int64_t channel, const char *key, const char *value);
 
 struct rai_create_consumer {
     int64_t id;

@@ -67,11 +67,22 @@ void rai_put_rollback(struct rai_writer *w, size_t size, int64_t channel, bool l
     rai_put_bool(w, last_delivered);
 }
 
-void rai_put_add_metadata2(struct rai_writer *w, size_t size, int64_t channel, const char *key, const char *value,
-                           bool confirm)
+static void put_metadata(struct rai_writer *w, size_t size, int type, int64_t channel, const char *key, const char *value,
+                         bool confirm)
 {
-    rai_put_header(w, RAI_SESS_ADD_METADATA2, channel, size);
+    rai_put_header(w, type, channel, size);
     rai_put_text_str(w, key);
     rai_put_text_str(w, value);
     rai_put_bool(w, confirm);
+}
+
+void rai_put_add_metadata2(struct rai_writer *w, size_t size, int64_t channel, const char *key, const char *value,
+                           bool confirm)
+{
+    put_metadata(w, size, RAI_SESS_ADD_METADATA2, channel, key, value, confirm);
+}
+
+void rai_put_unique_add_metadata(struct rai_writer *w, size_t size, int64_t channel, const char *key, const char *value)
+{
+    put_metadata(w, size, RAI_SESS_UNIQUE_ADD_METADATA, channel, key, value, true);
 }

@@ -162,6 +162,10 @@ static void follow_up(rai_session *s, struct rai_pending *entry, const struct ra
     case RAI_CREATE_QUEUE_V2:
         queue_created(s, entry);
         break;
+    case RAI_SESS_ADD_METADATA2:
+    case RAI_SESS_UNIQUE_ADD_METADATA:
+        rai_metadata_added(s, entry);
+        break;
     case RAI_DELETE_QUEUE:
         if (!entry->tagged && entry->as.op != NULL)
             rai_queue_deleted(s, entry->as.op->name);
@@ -266,6 +270,11 @@ void rai_entry_bad(rai_session *s, struct rai_pending *entry, int outcome, const
     case RAI_CREATE_QUEUE_V2:
         if (done.subject != NULL)
             rai_producer_route_step(done.subject, NULL, fault);
+        break;
+    case RAI_SESS_ADD_METADATA2:
+    case RAI_SESS_UNIQUE_ADD_METADATA:
+        if (outcome == RA_OUTCOME_REJECTED)
+            rai_metadata_refused(s, &done, fault);
         break;
     case RAI_SESS_CLOSE:
         if (outcome == RA_OUTCOME_REJECTED)

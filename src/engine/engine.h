@@ -145,6 +145,11 @@ int rai_session_query_queue(rai_session *s, const char *queue, int64_t now, rai_
 int rai_session_query_address(rai_session *s, const char *address, int64_t now, rai_op **op_out,
                               struct rai_fault *fault);
 
+/* unique: refused when another session has this value under this key. What was set is set again when the session is
+ * recreated; if it is unique and refused then, the session is lost. */
+int rai_session_add_metadata(rai_session *s, const char *key, const char *value, bool unique, int64_t now, rai_op **op_out,
+                             struct rai_fault *fault);
+
 /* --- producers -------------------------------------------------------------------------------------------------- */
 
 /* address NULL: anonymous. The op ends when routeCheck is content. */

@@ -58,7 +58,8 @@ struct rai_op {
     struct rai_consumer *forced; /* a forced delivery waits on this consumer */
     ra_queue_info *info;
     struct rai_made_queue *made; /* what it creates, to be created again with its session; NULL: it stays by itself */
-    char *name; /* of the queue or address that it is about: to ask again, and for the fault */
+    struct rai_metadata *metadata; /* what it sets, the same; NULL: it sets none */
+    char *name; /* of the queue, address or metadata that it is about: to ask again, and for the fault */
 };
 
 rai_op *rai_op_new(rai_engine *e, rai_session *s, int64_t now); /* one reference for the engine, one for the caller */
@@ -194,6 +195,14 @@ struct rai_made_queue {
     char text[];
 };
 
+/* see metadata.c */
+struct rai_metadata {
+    struct rai_metadata *next;
+    bool unique;
+    const char *value; /* in text, behind the key */
+    char text[];
+};
+
 struct rai_session {
     rai_engine *e;
     void *owner;
@@ -260,6 +269,7 @@ struct rai_session {
     rai_consumer *consumers, *last_consumer;
     rai_producer *producers, *last_producer;
     struct rai_made_queue *made; /* in order */
+    struct rai_metadata *metadata; /* in order */
     struct rai_credit *credits;
     struct rai_large *large; /* NULL: none is under way */
     int64_t next_consumer;
@@ -545,6 +555,8 @@ bool rai_session_drop_all(rai_session *s, const struct rai_fault *why);
 /* --- session.c --- */
 rai_session *rai_session_by_channel(rai_engine *e, int64_t channel);
 void rai_session_lose(rai_session *s, const struct rai_fault *why);
+/* The same while the broker has it, which is to let go of it. */
+void rai_session_dismiss(rai_session *s, const struct rai_fault *why);
 void rai_session_closed(rai_session *s);
 int rai_session_usable(const rai_session *s, struct rai_fault *fault);
 void rai_engine_reap(rai_engine *e); /* frees sessions that are over and released */
@@ -629,6 +641,15 @@ void rai_queue_deleted(rai_session *s, const char *name);
 bool rai_queues_recreate(rai_session *s);
 bool rai_queue_of_consumer_recreate(rai_consumer *c);
 void rai_queues_free(rai_session *s);
+
+/* --- metadata.c --- */
+struct rai_metadata *rai_metadata_new(const char *key, const char *value, bool unique);
+bool rai_metadata_is(int type); /* a packet that sets some */
+bool rai_metadata_log(rai_session *s, const struct rai_metadata *m, rai_op *op); /* op NULL: the engine sets it again */
+void rai_metadata_added(rai_session *s, struct rai_pending *entry);
+void rai_metadata_refused(rai_session *s, const struct rai_pending *entry, const struct rai_fault *why);
+bool rai_metadata_recreate(rai_session *s);
+void rai_metadata_free(rai_session *s);
 
 /* --- duplicate.c --- */
 bool rai_session_stamps(const rai_session *s); /* what it sends can be sent again */

@@ -35,6 +35,7 @@ void rai_op_unref(rai_op *op)
         return;
     rai_queue_info_free(op->info);
     rai_free(op->made);
+    rai_free(op->metadata);
     rai_free(op->name);
     rai_free(op);
 }

@@ -17,11 +17,13 @@
  *   acknowledgement               not done         unknown                 done       (their deliveries come again)
  *   create / delete queue         requeued         unknown                 done
  *   query, create address, flush  requeued         requeued (harmless)     done
+ *   metadata                      requeued         requeued                done
  *   create consumer               part of the set-up
  *   stop, rollback, close consumer  done: the new session begins so
  *   close session                 requeued         done (see recovery.c)
  *   credits, start, producers,    part of the set-up
- *   queues that do not stay
+ *   queues that do not stay,
+ *   metadata that was set
  */
 
 enum fate { FATE_DROP, FATE_REQUEUE, FATE_DONE, FATE_NOT_DONE, FATE_UNKNOWN, FATE_SETUP };
@@ -40,6 +42,8 @@ static const struct {
     {RAI_SESS_BINDINGQUERY, FATE_REQUEUE, FATE_REQUEUE},
     {RAI_CREATE_ADDRESS, FATE_REQUEUE, FATE_REQUEUE},
     {RAI_SESS_XA_GET_TIMEOUT, FATE_REQUEUE, FATE_REQUEUE},
+    {RAI_SESS_ADD_METADATA2, FATE_REQUEUE, FATE_REQUEUE},
+    {RAI_SESS_UNIQUE_ADD_METADATA, FATE_REQUEUE, FATE_REQUEUE},
     {RAI_SESS_CREATECONSUMER, FATE_SETUP, FATE_SETUP},
     {RAI_SESS_STOP, FATE_DONE, FATE_DONE},
     {RAI_SESS_ROLLBACK, FATE_DONE, FATE_DONE},
@@ -57,7 +61,7 @@ static enum fate fate_of(const rai_session *s, int type, bool written, bool comm
         return FATE_REQUEUE;
     if (type == RAI_CREATE_QUEUE_V2 && entry != NULL && entry->subject != NULL)
         return FATE_REQUEUE; /* of routeCheck=create, where "exists already" is as good */
-    if (type == RAI_CREATE_QUEUE_V2 && entry != NULL && entry->as.op == NULL)
+    if ((type == RAI_CREATE_QUEUE_V2 || rai_metadata_is(type)) && entry != NULL && entry->as.op == NULL)
         return FATE_DONE; /* of the last set-up: the present one has its own */
     for (size_t i = 0; i < sizeof fates / sizeof *fates; i++)
         if (fates[i].type == type)
@@ -262,6 +266,18 @@ static void survivors(rai_session *s, struct old_epoch *old)
     rai_large_moved(s);
 }
 
+/* What the broker had counted went with the old session, even if its answer is missing: it is part of the set-up. */
+static void keep_what_was_done(rai_session *s, struct old_epoch *old)
+{
+    for (uint64_t i = old->pendings.head; i < old->pendings.tail; i++) {
+        struct rai_pending *entry = rai_pendings_at(&old->pendings, i);
+        if (entry->offset >= counted_end(old))
+            break;
+        if (rai_metadata_is(entry->type) && !entry->ended)
+            rai_metadata_added(s, entry);
+    }
+}
+
 /* What the broker had counted already, by its confirmations or by a later answer: done, even if the answer is missing. */
 static void confirmed_entries(rai_session *s, struct old_epoch *old)
 {
@@ -313,9 +329,9 @@ static bool set_up_consumer(rai_consumer *c, rai_op *op)
 
 static bool set_up(rai_session *s, const struct old_epoch *old)
 {
-    bool fine = true;
+    bool fine = rai_metadata_recreate(s);
     rai_producer_recreated(s);
-    fine = rai_queues_recreate(s);
+    fine = rai_queues_recreate(s) && fine;
     for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
         rai_consumer_revive(c);
     for (rai_consumer *c = s->consumers; c != NULL; c = c->next)
@@ -364,6 +380,7 @@ void rai_session_recreate(rai_session *s, struct rai_link *l)
     new_epoch(s);
     s->version = s->e->version;
     s->broker = s->e->broker;
+    keep_what_was_done(s, &old);
     old.failed = !set_up(s, &old);
     confirmed_entries(s, &old);
     survivors(s, &old);

@@ -194,7 +194,7 @@ bool rai_session_is_open(const rai_session *s)
 
 int rai_session_usable(const rai_session *s, struct rai_fault *fault)
 {
-    if (s->state == RAI_S_LOST) {
+    if (s->fault.code != RA_OK) { /* lost */
         if (fault != NULL)
             *fault = s->fault;
         return s->fault.code;
@@ -309,6 +309,26 @@ static bool broker_has(const rai_session *s)
            s->state == RAI_S_SETTLED || s->state == RAI_S_REASKED || s->state == RAI_S_RECREATING;
 }
 
+/* It is over here. The broker has to let go of it and of what it delivered to it, and may have it on a link that lives
+ * long: it is looked for, if need be, and closed there. */
+static void abandon(rai_session *s, const struct rai_fault *why)
+{
+    s->closing = s->aborted = true;
+    bool closes = broker_has(s) && rai_session_drop_all(s, why);
+    if (!closes || (!s->close_logged && !rai_session_log_close(s, NULL)))
+        rai_session_closed(s);
+}
+
+void rai_session_dismiss(rai_session *s, const struct rai_fault *why)
+{
+    if (!rai_session_is_open(s))
+        return;
+    s->fault = *why;
+    abandon(s, why);
+    end_children(s, why);
+    rai_event_simple(s->e, RA_EVENT_SESSION_LOST, s, why);
+}
+
 void rai_session_abort(rai_session *s, int64_t now, int64_t *not_done, int64_t *unknown)
 {
     struct rai_fault why;
@@ -318,12 +338,7 @@ void rai_session_abort(rai_session *s, int64_t now, int64_t *not_done, int64_t *
         s->closing = true; /* closed for good when the answer comes */
         end_open_op(s, &why);
     } else if (s->state != RAI_S_CLOSED && s->state != RAI_S_LOST) {
-        s->closing = s->aborted = true;
-        /* The broker has to let go of it and of what it delivered to it, and may have it on a link that lives long: it is
-         * looked for, if need be, and closed there. */
-        bool closes = broker_has(s) && rai_session_drop_all(s, &why);
-        if (!closes || (!s->close_logged && !rai_session_log_close(s, NULL)))
-            rai_session_closed(s);
+        abandon(s, &why);
     }
     if (not_done != NULL)
         *not_done = s->not_done;
@@ -380,6 +395,7 @@ static void session_free(rai_session *s)
     rai_free(s->large);
     rai_session_forget_transaction_id(s);
     rai_queues_free(s);
+    rai_metadata_free(s);
     rai_log_destroy(&s->log);
     rai_pendings_destroy(&s->pendings);
     rai_numbers_destroy(&s->lost_answers);

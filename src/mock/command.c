@@ -505,38 +505,79 @@ static void on_close(struct rai_mock_call *c)
     agree(c);
 }
 
+/* --- metadata --- */
+
+void rai_mock_metadata_clear(struct rai_mock_session *s)
+{
+    while (s->metadata != NULL) {
+        struct rai_mock_metadata *m = s->metadata;
+        s->metadata = m->next;
+        free(m);
+    }
+}
+
+static struct rai_mock_metadata *metadata_of(const struct rai_mock_session *s, const char *key)
+{
+    struct rai_mock_metadata *m = s->metadata;
+    while (m != NULL && strcmp(m->key, key) != 0)
+        m = m->next;
+    return m;
+}
+
+static void set_metadata(struct rai_mock_session *s, const struct rai_mock_metadata *pair)
+{
+    struct rai_mock_metadata *m = metadata_of(s, pair->key);
+    if (m == NULL) {
+        m = rai_mock_take(sizeof *m);
+        m->next = s->metadata;
+        s->metadata = m;
+        strcpy(m->key, pair->key);
+    }
+    strcpy(m->value, pair->value);
+}
+
+static struct rai_mock_metadata get_metadata(struct rai_mock_call *c)
+{
+    struct rai_mock_metadata pair = { .next = NULL };
+    rai_get_str(&c->r, pair.key, sizeof pair.key);
+    rai_get_str(&c->r, pair.value, sizeof pair.value);
+    return pair;
+}
+
 /* Counted is only what says that it wants to be. */
 static void on_metadata(struct rai_mock_call *c)
 {
-    rai_get_str(&c->r, NULL, 0);
-    rai_get_str(&c->r, NULL, 0);
+    struct rai_mock_metadata pair = get_metadata(c);
     bool old = c->frame->type == RAI_SESS_ADD_METADATA, counted = !old && rai_get_bool(&c->r);
     c->uncounted = !counted;
+    if (is_forbidden(c, pair.key, counted))
+        return;
+    set_metadata(c->s, &pair);
     if (old || counted)
         agree(c);
 }
 
-static bool is_taken(const struct rai_mock_call *c, const char *metadata)
+/* However the other one has set it. */
+static bool is_taken(const struct rai_mock_call *c, const struct rai_mock_metadata *pair)
 {
-    for (const struct rai_mock_session *s = c->m->sessions; s != NULL; s = s->next)
-        if (s != c->s && strcmp(s->metadata, metadata) == 0)
+    for (const struct rai_mock_session *s = c->m->sessions; s != NULL; s = s->next) {
+        const struct rai_mock_metadata *other = s != c->s ? metadata_of(s, pair->key) : NULL;
+        if (other != NULL && strcmp(other->value, pair->value) == 0)
             return true;
+    }
     return false;
 }
 
 static void on_unique_metadata(struct rai_mock_call *c)
 {
-    char key[RAI_MOCK_NAME], value[RAI_MOCK_NAME], both[sizeof c->s->metadata];
-    rai_get_str(&c->r, key, sizeof key);
-    rai_get_str(&c->r, value, sizeof value);
-    snprintf(both, sizeof both, "%s=%s", key, value);
-    if (is_forbidden(c, key, true))
+    struct rai_mock_metadata pair = get_metadata(c);
+    if (is_forbidden(c, pair.key, true))
         return;
-    if (is_taken(c, both)) {
-        refuse_about(c, DUPLICATE_METADATA, "AMQ229031: metadata", key, "is already there");
+    if (is_taken(c, &pair)) {
+        refuse_about(c, DUPLICATE_METADATA, "AMQ229031: metadata", pair.key, "is already there");
         return;
     }
-    strcpy(c->s->metadata, both);
+    set_metadata(c->s, &pair);
     agree(c);
 }
 

@@ -213,6 +213,11 @@ struct rai_mock_want {
     char address[RAI_MOCK_NAME];
 };
 
+struct rai_mock_metadata {
+    struct rai_mock_metadata *next;
+    char key[RAI_MOCK_NAME], value[RAI_MOCK_NAME];
+};
+
 struct rai_mock_session {
     struct rai_mock_session *next;
     char name[RAI_MOCK_NAME];
@@ -220,7 +225,7 @@ struct rai_mock_session {
     int32_t version, window;
     bool auto_sends, auto_acks, pre_acknowledge, started, moving;
     int32_t piece;                    /* bytes in each of a large message that is delivered */
-    char metadata[2 * RAI_MOCK_NAME]; /* the one that nobody else may have, "key=value" */
+    struct rai_mock_metadata *metadata;
     struct rai_mock_link *link;       /* where its frames come from and go to; NULL: gone */
     struct rai_mock_link *listed;     /* on whose list it is */
     struct rai_mock_link *listens;    /* whose end it is told of */
@@ -296,6 +301,8 @@ void rai_mock_session_confirm(rai_mock *m, struct rai_mock_session *s);
 bool rai_mock_session_execute(rai_mock *m, struct rai_mock_session *s); /* one command */
 bool rai_mock_session_complete(rai_mock *m, struct rai_mock_session *s,
                                bool at_once); /* one result; false: none is ready */
+
+void rai_mock_metadata_clear(struct rai_mock_session *s);
 
 /* --- deliver.c --- */
 void rai_mock_session_deliver(rai_mock *m, struct rai_mock_session *s);

@@ -132,6 +132,7 @@ void rai_mock_session_end(rai_mock *m, struct rai_mock_session *s, bool failed)
     rai_mock_clear(&s->late);
     rai_mock_wants_clear(s);
     rai_mock_pieces_clear(&s->pieces);
+    rai_mock_metadata_clear(s);
     while (*place != s)
         place = &(*place)->next;
     *place = s->next;

@@ -197,6 +197,8 @@ ArtemisTest(restart, of_the_broker__queues_consumers_and_browsers_are_as_before)
     kit_fill(producer, 0, 2);
     GOOD(ra_consumer_open(sessions[1], browsed, NULL, RA_CONSUMER_BROWSE, -2, &browser, &err));
     kit_expect(browser, 0, false);
+    GOOD(ra_session_add_metadata(sessions[0], "plain", "x", &err));
+    GOOD(ra_session_add_unique_metadata(sessions[0], "own", "x", &err));
 
     restart(&b);
     kit_await_stat(k.connection, RA_STAT_RECREATED, 1 + SESSIONS);
@@ -205,6 +207,8 @@ ArtemisTest(restart, of_the_broker__queues_consumers_and_browsers_are_as_before)
     ra_consumer_free(consumers[0]);
     consumers[0] = kit_consumer(sessions[0], unwatched, -2);
     goes_through(sessions[0], unwatched, consumers[0], 20);
+    FAILS(RA_E_REJECTED, ra_session_add_unique_metadata(sessions[1], "plain", "x", &err));
+    FAILS(RA_E_REJECTED, ra_session_add_unique_metadata(sessions[1], "own", "x", &err));
     for (int32_t seq = 0; seq < 2; seq++)
         kit_expect(browser, seq, false); /* from the beginning */
     for (int32_t seq = 0; seq < 3; seq++)

@@ -292,7 +292,7 @@ static int64_t run(struct model *m, struct model_session *s, const char *text, c
         snprintf(answer, room, "%d QUEUE q", s->channel);
     else if (strncmp(what, "BINDING", 7) == 0)
         snprintf(answer, room, strcmp(what, "BINDING nowhere") == 0 ? "%d BINDING 0 0" : "%d BINDING 1 1", s->channel);
-    else if (strncmp(what, "ADDRESS ", 8) == 0)
+    else if (strncmp(what, "ADDRESS ", 8) == 0 || strncmp(what, "METADATA ", 9) == 0 || strncmp(what, "UNIQUE ", 7) == 0)
         snprintf(answer, room, "%d OK", s->channel);
     else if (sscanf(what, "WANT %d %63s", &n, body) == 2)
         snprintf(answer, room, "%d CREDITS %d %s", s->channel, n, body);

@@ -100,12 +100,12 @@ void peer_take(struct peer *p, const char *where, int line, rai_consumer *c, con
 /* --- peer_text.c --- */
 
 /* The text of a frame that the engine wrote:
- *     PING, SUBSCRIBE v, CREATE ch v, REATTACH ch n, ANCHOR i, UNANCHOR i
+ *     PING, SUBSCRIBE v, CREATE ch v [as client id], REATTACH ch n, ANCHOR i, UNANCHOR i
  *     ch SEND body [corr] [=duplicate id: the text, or of bytes the last one], ch LARGE [=..], ch PIECE size more, ch PIECE size last [corr], ch CONFIRMED n, ch BARRIER j,
  *     ch CONSUMER id queue, ch CLOSE_CONSUMER id, ch CREDITS id n,
  *     ch FORCE id seq, ch ACK id m [rr], ch ACK1 id m [rr], ch EXPIRED id m, ch START, ch STOP [..], ch CLOSE, ch
  * FLUSH, ch COMMIT [corr], ch ROLLBACK, ch QUEUE q, ch DELETE q, ch ADDRESS a, ch QUERY q, ch BINDING a, ch WANT n a,
- *     ch PRODUCER id, ch UNPRODUCER id */
+ *     ch PRODUCER id, ch UNPRODUCER id, ch METADATA key=value, ch UNIQUE key=value */
 void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t room);
 /* Frames of the peer, appended to a buffer of PEER_FRAME_MAX bytes; returns the size, 0 for a text it does not know:
  *     PING, TOPOLOGY v node, OLDTOPOLOGY node, NODE version event node primary backup more|last, LEFT version event node,

@@ -15,6 +15,20 @@ static void sstr(struct rai_reader *r, char *out, size_t room)
     rai_free(text);
 }
 
+/* What older forms of the packet do not have reads as nothing. */
+static void put_client_id(struct rai_reader r, char *out, size_t room)
+{
+    char id[64];
+    bool none = true;
+    rai_get_nstr(&r, NULL, 0, NULL); /* user */
+    rai_get_nstr(&r, NULL, 0, NULL); /* password */
+    rai_get_raw(&r, 4 + 1 + 1 + 1 + 4 + 1); /* large message size, three modes, window, pre-acknowledge */
+    rai_get_nstr(&r, NULL, 0, NULL); /* default address */
+    rai_get_nstr(&r, id, sizeof id, &none);
+    if (!r.bad && !none)
+        snprintf(out, room, " as %s", id);
+}
+
 static void describe_create(struct peer *p, struct rai_reader r, char *out, size_t room)
 {
     char name[64];
@@ -26,7 +40,8 @@ static void describe_create(struct peer *p, struct rai_reader r, char *out, size
     }
     if (channel >= 0 && channel < PEER_CHANNELS)
         snprintf(p->names[channel], sizeof p->names[0], "%s", name);
-    snprintf(out, room, "CREATE %lld v%d", channel, rai_get_i32(&r));
+    int n = snprintf(out, room, "CREATE %lld v%d", channel, rai_get_i32(&r));
+    put_client_id(r, out + n, room - (size_t)n);
 }
 
 static void describe_reattach(struct peer *p, struct rai_reader r, char *out, size_t room)
@@ -176,6 +191,20 @@ static bool describe_named(const struct rai_frame *f, char *out, size_t room)
     return false;
 }
 
+static bool describe_metadata(const struct rai_frame *f, char *out, size_t room)
+{
+    struct rai_reader r = f->body;
+    char key[64], value[64];
+    if (!rai_metadata_is(f->type))
+        return false;
+    rai_get_str(&r, key, sizeof key);
+    rai_get_str(&r, value, sizeof value);
+    bool answered = rai_get_bool(&r);
+    snprintf(out, room, "%d %s %s=%s%s", (int)f->channel, f->type == RAI_SESS_ADD_METADATA2 ? "METADATA" : "UNIQUE", key,
+             value, answered ? "" : " unanswered");
+    return true;
+}
+
 static void describe_other(const struct peer *p, const struct rai_frame *f, char *out, size_t room)
 {
     struct rai_reader r = f->body;
@@ -242,7 +271,8 @@ void peer_describe(struct peer *p, const struct rai_frame *f, char *out, size_t 
     default:
         if (f->type == RAI_SESS_CLOSE && f->channel > RAI_ANCHORS)
             snprintf(out, room, "UNANCHOR %lld", (long long)(f->channel - RAI_ANCHORS));
-        else if (!describe_of_consumer(f, out, room) && !describe_named(f, out, room))
+        else if (!describe_of_consumer(f, out, room) && !describe_named(f, out, room) &&
+                 !describe_metadata(f, out, room))
             describe_other(p, f, out, room);
     }
 }

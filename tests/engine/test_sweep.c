@@ -110,6 +110,12 @@ static void open_things(struct scene *x)
         rai_consumer_open(x->t, "q", "x > 1", true, 0, &x->browser, x->p->now, &x->browser, &op, NULL);
     keep(x, &op);
     if (x->s != NULL)
+        rai_session_add_metadata(x->s, "key", "value", false, x->p->now, &op, NULL);
+    keep(x, &op);
+    if (x->s != NULL)
+        rai_session_add_metadata(x->s, "own", "value", true, x->p->now, &op, NULL);
+    keep(x, &op);
+    if (x->s != NULL)
         rai_session_start(x->s, x->p->now, NULL);
     turns(x, 4);
 }

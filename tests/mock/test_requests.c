@@ -208,6 +208,27 @@ Test(mock_requests, unique_metadata_is_given_once)
     HEARS(&b, 0, "11 EXCEPTION 114", "11 NULL -1");
 }
 
+Test(mock_requests, a_value_is_taken_however_it_was_set_until_it_is_replaced_or_its_session_ends)
+{
+    struct rai_create_session session = { .name = "other", .channel = 11, .version = RAI_VERSION, .window = -1 };
+    SAY(&b, 0, rai_put_create_session, &session);
+    SAY(&b, 0, rai_put_add_metadata2, BOX_CHANNEL, "key", "one", true);
+    SAY(&b, 0, rai_put_unique_add_metadata, BOX_CHANNEL, "own", "one");
+    HEARS(&b, 0, "1 CREATED 136", "10 NULL -1", "10 NULL -1");
+    SAY(&b, 0, rai_put_unique_add_metadata, 11, "key", "one");
+    SAY(&b, 0, rai_put_unique_add_metadata, 11, "own", "one");
+    SAY(&b, 0, rai_put_add_metadata2, 11, "key", "one", true);
+    HEARS(&b, 0, "11 EXCEPTION 114", "11 EXCEPTION 114", "11 NULL -1");
+    SAY(&b, 0, rai_put_unique_add_metadata, BOX_CHANNEL, "own", "two");
+    HEARS(&b, 0, "10 NULL -1");
+    SAY(&b, 0, rai_put_unique_add_metadata, 11, "own", "one");
+    HEARS(&b, 0, "11 NULL -1");
+    SAY(&b, 0, rai_put_simple, RAI_SESS_CLOSE, 11);
+    HEARS(&b, 0, "11 NULL -1");
+    SAY(&b, 0, rai_put_unique_add_metadata, BOX_CHANNEL, "own", "one");
+    HEARS(&b, 0, "10 NULL -1");
+}
+
 static void put_check_for_failover(struct rai_writer *w, size_t size, const char *node)
 {
     rai_put_header(w, RAI_CHECK_FOR_FAILOVER, RAI_CHANNEL_SESSION, size);

@@ -82,6 +82,10 @@ Test(api_arguments, null_sessions__are_refused_by_name)
     NULL_REFUSED(ra_session_rollback(NULL, &err), "session");
     NULL_REFUSED(ra_session_rollback_begin(NULL, &operation, &err), "session");
     NULL_REFUSED(ra_session_flush(NULL, 0, &err), "session");
+    NULL_REFUSED(ra_session_add_metadata(NULL, "k", "v", &err), "session");
+    NULL_REFUSED(ra_session_add_metadata_begin(NULL, "k", "v", &operation, &err), "session");
+    NULL_REFUSED(ra_session_add_unique_metadata(NULL, "k", "v", &err), "session");
+    NULL_REFUSED(ra_session_add_unique_metadata_begin(NULL, "k", "v", &operation, &err), "session");
     NULL_REFUSED(ra_session_create_address(NULL, "a", 1, 1, &err), "session");
     NULL_REFUSED(ra_session_create_address_begin(NULL, "a", 1, 1, &operation, &err), "session");
     NULL_REFUSED(ra_session_create_queue(NULL, "q", NULL, 0, 0, NULL, &err), "session");
@@ -246,6 +250,8 @@ Test(api_arguments, out_parameters__must_be_there, .init = set_up, .fini = tear_
     NULL_REFUSED(ra_session_close_begin(session, NULL, &err), "operation_out");
     NULL_REFUSED(ra_session_commit_begin(session, NULL, &err), "operation_out");
     NULL_REFUSED(ra_session_rollback_begin(session, NULL, &err), "operation_out");
+    NULL_REFUSED(ra_session_add_metadata_begin(session, "k", "v", NULL, &err), "operation_out");
+    NULL_REFUSED(ra_session_add_unique_metadata_begin(session, "k", "v", NULL, &err), "operation_out");
     NULL_REFUSED(ra_session_create_address_begin(session, "a", 1, 0, NULL, &err), "operation_out");
     NULL_REFUSED(ra_session_create_queue_begin(session, "q", NULL, 0, 0, NULL, NULL, &err), "operation_out");
     NULL_REFUSED(ra_session_delete_queue_begin(session, "q", NULL, &err), "operation_out");
@@ -270,6 +276,11 @@ Test(api_arguments, names__must_be_there_and_be_utf8, .init = set_up, .fini = te
     ra_producer *producer;
     ra_consumer *consumer;
 
+    NULL_REFUSED(ra_session_add_metadata(session, NULL, "v", &err), "key");
+    NULL_REFUSED(ra_session_add_metadata(session, "k", NULL, &err), "value");
+    NULL_REFUSED(ra_session_add_unique_metadata_begin(session, "k", NULL, &operation, &err), "value");
+    REFUSED(ra_session_add_unique_metadata(session, "", "v", &err), "argument key is empty");
+    REFUSED(ra_session_add_metadata(session, "k", "\xff", &err), "argument value is not valid UTF-8");
     NULL_REFUSED(ra_session_create_address(session, NULL, 1, 0, &err), "address");
     NULL_REFUSED(ra_session_create_address_begin(session, NULL, 1, 0, &operation, &err), "address");
     NULL_REFUSED(ra_session_create_queue(session, NULL, NULL, 0, 0, NULL, &err), "queue");

@@ -305,6 +305,8 @@ Test(codec_packets, rollback_and_metadata_are_written)
     CHECK_ENCODES("0000000a 2c 000000000000000a ff", rai_put_rollback(w, size, 10, true));
     CHECK_ENCODES("0000001f 69 000000000000000a 0000000b000b6a6d732d73657373696f6e 00000000 ff",
                   rai_put_add_metadata2(w, size, 10, "jms-session", "", true));
+    CHECK_ENCODES("00000018 6a 000000000000000a 00000001006b 000000020076 0077 ff",
+                  rai_put_unique_add_metadata(w, size, 10, "k", "vw"));
 }
 
 Test(codec_packets, create_consumer_has_a_priority_from_130_on)

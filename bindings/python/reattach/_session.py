@@ -115,6 +115,15 @@ class Session:
     def _request(self, begin, *arguments):
         return _wait.request(self._connection, begin, self._handle, *arguments)
 
+    def add_metadata(self, key, value, *, unique=False):
+        """Sets a pair of texts that the broker shows with this session, and sets again when it is recreated.
+
+        unique: raises Rejected when any other session of the broker has this value under this key. If one has when this
+        session is recreated, it is lost.
+        """
+        self._request(_native.session_add_unique_metadata_begin if unique else _native.session_add_metadata_begin, key,
+                      value)
+
     # --- delivery and transactions ---
 
     def start(self):

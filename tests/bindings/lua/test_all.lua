@@ -107,6 +107,23 @@ test("queues are created, asked for and deleted", function()
     equal(nil, session:query_queue(queue))
 end)
 
+test("metadata is taken also when the session was recreated", function()
+    local all, heard = open("reliable=true&confirmationWindowSize=-1"), {}
+    local other, key = closing(connect()):session(), queue_name()
+    all.session:add_metadata(key, "till")
+    all.session:add_failure_listener(function(event) heard[#heard + 1] = event.kind end)
+    all.relay:cut()
+    dispatch_until(all.connection, function() return #heard > 0 end)
+    equal({ "recreated" }, heard)
+    all.session:add_metadata(key .. ".own", "", { unique = true })
+    for taken, value in pairs { [key] = "till", [key .. ".own"] = "" } do
+        local problem = fails("rejected", other.add_metadata, other, taken, value, { unique = true })
+        equal(114, problem.broker_code)
+    end
+    other:add_metadata(key, "till")
+    fails("argument", other.add_metadata, other, "", "x")
+end)
+
 test("errors name what was wrong", function()
     local problem = fails("option", connect, nil, { noSuchOption = 1 })
     assert(tostring(problem):find("noSuchOption", 1, true), tostring(problem))

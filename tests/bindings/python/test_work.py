@@ -42,6 +42,25 @@ class Queues(Case):
         session = self.connect().session()
         await_that(lambda: session.query_queue(name) is None, "the queue is gone")
 
+    def test_metadata__is_taken_also_when_the_session_was_recreated(self):
+        relay, connection = self.through_relay(confirmationWindowSize=-1)
+        session, other = connection.session(), self.connect().session()
+        key = f"python.{id(self)}"
+        session.add_metadata(key, "till")
+        heard = []
+        session.add_failure_listener(heard.append)
+        relay.cut()
+        self.hear(connection, lambda: heard, "the recreation")
+        self.assertEqual(heard[0].kind, "recreated")
+        session.add_metadata(key + ".own", "", unique=True)
+        for taken in ((key, "till"), (key + ".own", "")):
+            with self.assertRaises(reattach.Rejected) as caught:
+                other.add_metadata(*taken, unique=True)
+            self.assertEqual(caught.exception.broker_code, 114)
+        other.add_metadata(key, "till")
+        with self.assertRaises(reattach.ArgumentError):
+            session.add_metadata("", "x")
+
     def test_wrong_words__are_refused(self):
         session = self.connect().session()
         with self.assertRaisesRegex(ValueError, "anycast"):

@@ -92,6 +92,23 @@ class MessagesTest < BindingTest
     assert_nil session.query_queue(queue)
   end
 
+  def test_metadata_is_taken_also_when_the_session_was_recreated
+    open_all("reliable=true&confirmationWindowSize=-1")
+    other = connect.session
+    heard = []
+    @session.add_metadata(queue, "till")
+    @session.add_failure_listener { |event| heard << event.kind }
+    cut_and_wait { heard.any? }
+    assert_equal [:recreated], heard
+    @session.add_metadata("#{queue}.own", "", unique: true)
+    [[queue, "till"], ["#{queue}.own", ""]].each do |key, value|
+      error = assert_code(:rejected, Reattach::BrokerError) { other.add_metadata(key, value, unique: true) }
+      assert_equal 114, error.broker_code
+    end
+    other.add_metadata(queue, "till")
+    assert_code(:argument) { other.add_metadata("", "x") }
+  end
+
   def test_errors_name_what_was_wrong
     error = assert_code(:option, Reattach::UsageError) { connect(noSuchOption: 1) }
     assert_includes error.message, "noSuchOption"

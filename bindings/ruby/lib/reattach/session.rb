@@ -76,6 +76,13 @@ module Reattach
       Array.new(Native.queue_info_queue_count(info)) { |index| Native.queue_info_queue_name(info, index) }
     end
 
+    # Sets a pair of texts that the broker shows with this session, and sets again when it is recreated. unique: an Error
+    # when any other session of the broker has this value under this key; if one has when this session is recreated, it
+    # is lost.
+    def add_metadata(key, value, unique: false)
+      request { Native.public_send("session_add_#{"unique_" if unique}metadata_begin", native, key, value) }
+    end
+
     # Without an address: an anonymous one, whose sends say where to.
     def producer(address = nil) = opened(Producer.new(self, address))
 
