@@ -133,15 +133,6 @@ static void consumer_closed(rai_consumer *c)
     rai_consumer_ended(c, NULL);
 }
 
-static void queue_created(rai_session *s, struct rai_pending *entry)
-{
-    rai_op *op = entry->as.op;
-    if (op == NULL || op->made == NULL)
-        return;
-    rai_queue_made(s, op->made);
-    op->made = NULL;
-}
-
 /* What a good end does besides ending the work. */
 static void follow_up(rai_session *s, struct rai_pending *entry, const struct rai_frame *frame)
 {
@@ -160,7 +151,7 @@ static void follow_up(rai_session *s, struct rai_pending *entry, const struct ra
         consumer_closed(entry->subject);
         break;
     case RAI_CREATE_QUEUE_V2:
-        queue_created(s, entry);
+        rai_queue_created(s, entry);
         break;
     case RAI_SESS_ADD_METADATA2:
     case RAI_SESS_UNIQUE_ADD_METADATA:

@@ -637,6 +637,7 @@ bool rai_queue_is_passing(const struct rai_create_queue *q); /* it goes with the
 struct rai_made_queue *rai_made_queue_new(const struct rai_create_queue *q);
 struct rai_made_queue *rai_made_queue_of_answer(const char *queue, const struct rai_queue_answer *a);
 void rai_queue_made(rai_session *s, struct rai_made_queue *made); /* takes it over */
+void rai_queue_created(rai_session *s, struct rai_pending *entry); /* as its operation asked for */
 void rai_queue_deleted(rai_session *s, const char *name);
 bool rai_queues_recreate(rai_session *s);
 bool rai_queue_of_consumer_recreate(rai_consumer *c);

@@ -87,6 +87,15 @@ void rai_queue_made(rai_session *s, struct rai_made_queue *made)
     *find(s, made->q.queue) = made;
 }
 
+void rai_queue_created(rai_session *s, struct rai_pending *entry)
+{
+    rai_op *op = entry->as.op;
+    if (op == NULL || op->made == NULL)
+        return;
+    rai_queue_made(s, op->made);
+    op->made = NULL;
+}
+
 /* A request of nobody's. */
 static bool log_queue(rai_session *s, const struct rai_create_queue *q)
 {

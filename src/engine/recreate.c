@@ -275,6 +275,8 @@ static void keep_what_was_done(rai_session *s, struct old_epoch *old)
             break;
         if (rai_metadata_is(entry->type) && !entry->ended)
             rai_metadata_added(s, entry);
+        else if (entry->type == RAI_CREATE_QUEUE_V2 && !entry->ended)
+            rai_queue_created(s, entry);
     }
 }
 

@@ -161,6 +161,20 @@ Test(engine_recreate, temporary_queues_are_made_again_also_without_a_consumer)
     peer_free(p);
 }
 
+/* The count says that it was made, and then the broker's memory was gone. */
+Test(engine_recreate, a_temporary_queue_of_which_the_answer_was_lost_is_made_again)
+{
+    struct peer *p = peer_new();
+    rai_session *s = peer_open(p);
+    rai_op *op;
+    cr_assert_eq(rai_session_create_queue(s, "t", NULL, 1, RA_QUEUE_TEMPORARY, NULL, p->now, &op, NULL), 0);
+    PLAY(p, "1> 10 QUEUE t", "1< 10 CONFIRMED 0", RECREATED("-1"), "2> 10 QUEUE t", "2< 10 OK", "2>");
+    OP(p, op, "confirmed");
+    PLAY(p, "2 cut", "dial", GREET(3), "3> REATTACH 10 0", TOPOLOGY(3), "3< REFUSED", "3> CREATE 10 v136", "3< CREATED 136",
+         "3> 10 QUEUE t");
+    peer_free(p);
+}
+
 Test(engine_recreate, the_queue_of_a_consumer_is_made_before_it)
 {
     struct peer *p = peer_new();
