@@ -278,7 +278,8 @@ void rai_entry_bad(rai_session *s, struct rai_pending *entry, int outcome, const
 
 bool rai_entry_cancel(rai_session *s, struct rai_pending *entry)
 {
-    if (entry->end <= s->log.written || entry->offset < s->log.planned)
+    if (entry->end <= s->log.written || entry->offset < s->log.planned ||
+        rai_send_is_doubtful(s, entry->type, entry->offset))
         return false;
     size_t size;
     bool large = rai_frame_type(rai_log_frame(&s->log, entry->offset, &size)) == RAI_SESS_SEND_CONTINUATION;

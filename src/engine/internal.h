@@ -242,6 +242,7 @@ struct rai_session {
     int64_t tagged;      /* tagged sends without outcome */
     int64_t not_done, unknown; /* ended so in this session's life, for close */
     bool unasked_ended;        /* what nobody waits for is in these counts */
+    uint64_t doubtful_end; /* log offset: sends before it had been written in an earlier epoch, so they may have been done */
 
     uint32_t received; /* number of the last packet counted */
     int64_t received_bytes;
@@ -551,6 +552,9 @@ void rai_session_end_all(rai_session *s, const struct rai_fault *why);
 /* The same of a session that the broker still has: what was written keeps its place and number, the rest, but for the
  * session's close, is never written. false: out of memory. */
 bool rai_session_drop_all(rai_session *s, const struct rai_fault *why);
+
+/* An earlier epoch has written it, so whatever becomes of it here, it may have been done. */
+bool rai_send_is_doubtful(const rai_session *s, int type, uint64_t offset);
 
 /* --- session.c --- */
 rai_session *rai_session_by_channel(rai_engine *e, int64_t channel);

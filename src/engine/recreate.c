@@ -75,6 +75,7 @@ struct old_epoch {
     struct rai_pendings pendings;
     uint64_t index;
     uint64_t answered_end;
+    uint64_t doubtful_end;
     uint64_t commit; /* offset of the last commit that was written and not answered */
     bool pieces_kept; /* of the large message under way: they go on, so its last one can */
     int32_t version;
@@ -163,11 +164,16 @@ static void end_creation(rai_session *s, struct rai_pending *entry)
     rai_consumer_free_if_done(c);
 }
 
+static bool was_written(const struct old_epoch *old, uint64_t offset, size_t size)
+{
+    return offset + size <= old->log.written || offset < old->doubtful_end;
+}
+
 static enum fate judge(const rai_session *s, const struct old_epoch *old, uint64_t offset, const uint8_t *frame,
                        size_t size, const struct rai_pending *entry)
 {
     int type = kind_of(old, frame, size);
-    bool written = offset + size <= old->log.written;
+    bool written = was_written(old, offset, size);
     enum fate fate = fate_of(s, type, written, offset < old->commit, entry);
     bool lacks_pieces = rai_frame_type(frame) == RAI_SESS_SEND_CONTINUATION && !old->pieces_kept;
     /* crossing: a broker that cannot match its answers to our sends, or the other way round */
@@ -182,11 +188,13 @@ static void survivor(rai_session *s, struct old_epoch *old, uint64_t offset, con
     struct rai_fault why;
     int type = kind_of(old, frame, size);
     enum fate fate = judge(s, old, offset, frame, size, entry);
-    bool written = offset + size <= old->log.written;
+    bool written = was_written(old, offset, size);
     if (fate == FATE_REQUEUE && !requeue(s, old, frame, size, entry)) {
         old->failed = true; /* out of memory: the session ends, and this with it */
         fate = written ? FATE_UNKNOWN : FATE_NOT_DONE;
     }
+    if (fate == FATE_REQUEUE && written && type == RAI_SESS_SEND)
+        s->doubtful_end = s->log.end; /* survivors keep their order: the unwritten ones come behind it */
     explain(s, type, fate, &why);
     if (entry == NULL && type == RAI_SESS_SEND)
         forget_send(s, old, fate);
@@ -355,7 +363,7 @@ static void new_epoch(rai_session *s)
     s->barriers_unanswered.count = 0;
     s->barrier_out = s->barrier_answered = false;
     s->gate_index = 0;
-    s->answered_end = 0;
+    s->answered_end = s->doubtful_end = 0;
     s->replaying = false;
     s->received = UINT32_MAX;
     s->received_bytes = 0;
@@ -376,7 +384,8 @@ static void new_epoch(rai_session *s)
 void rai_session_recreate(rai_session *s, struct rai_link *l)
 {
     struct old_epoch old = {
-        .log = s->log, .pendings = s->pendings, .answered_end = s->answered_end, .version = s->version};
+        .log = s->log, .pendings = s->pendings, .answered_end = s->answered_end, .doubtful_end = s->doubtful_end,
+        .version = s->version};
     struct rai_event event = {.kind = RA_EVENT_RECREATED, .session = s->owner, .failed_over = s->broker != s->e->broker};
     (void)l;
     new_epoch(s);
@@ -401,6 +410,11 @@ void rai_session_recreate(rai_session *s, struct rai_link *l)
 
 /* --- the end without a successor --- */
 
+bool rai_send_is_doubtful(const rai_session *s, int type, uint64_t offset)
+{
+    return type == RAI_SESS_SEND && offset < s->doubtful_end;
+}
+
 /* Work that nobody waits for. What a transaction acknowledges its commit answers for. */
 static bool is_unasked(const rai_session *s, const uint8_t *frame, size_t size)
 {
@@ -420,7 +434,7 @@ static void end_unasked(rai_session *s)
         size_t size;
         const uint8_t *frame = rai_log_frame(&s->log, at, &size);
         bool ends = at >= s->answered_end && !rai_log_is_hole(&s->log, at) && is_unasked(s, frame, size);
-        if (ends && at + size <= s->log.written)
+        if (ends && (at + size <= s->log.written || rai_send_is_doubtful(s, RAI_SESS_SEND, at)))
             s->unknown++;
         else if (ends)
             s->not_done++;
@@ -451,7 +465,8 @@ static void end_entries(rai_session *s, const struct rai_fault *why)
         if (i < s->pendings.head)
             continue;
         struct rai_pending *entry = rai_pendings_at(&s->pendings, i);
-        bool written = entry->end <= s->log.written && !is_rolled_back(s, entry, commit);
+        bool doubtful = rai_send_is_doubtful(s, entry->type, entry->offset);
+        bool written = (doubtful || entry->end <= s->log.written) && !is_rolled_back(s, entry, commit);
         struct rai_fault fault = *why;
         if (entry->ended)
             continue;
@@ -505,6 +520,8 @@ static void drop_entries(rai_session *s, uint64_t out, const struct rai_fault *w
         } else if (entry->end <= out) {
             sends += entry->type == RAI_SESS_SEND;
             disown(s, entry, rolled_back ? RA_OUTCOME_NOT_DONE : RA_OUTCOME_UNKNOWN, rolled_back ? why : &unknown);
+        } else if (rai_send_is_doubtful(s, entry->type, entry->offset)) {
+            rai_entry_bad(s, entry, RA_OUTCOME_UNKNOWN, &unknown);
         } else {
             rai_entry_bad(s, entry, RA_OUTCOME_NOT_DONE, why);
         }

@@ -283,3 +283,51 @@ Test(engine_duplicate, a_large_message_uses_up_a_transaction_s_id_when_it_is_com
     PLAY(p, "1> 11 LARGE =order-7", "1> 11 LARGE =order-7", "1> 11 PIECE 1 last 1");
     peer_free(p);
 }
+
+/* What had been written before the recreation may have been done, whether it could be written again or not. */
+Test(engine_duplicate, what_was_to_be_sent_again_and_was_not_is_unknown)
+{
+    struct peer *p = detecting(100);
+    rai_session *s;
+    int64_t not_done, unknown;
+    rai_producer *producer = proven(p, &s);
+    peer_send(p, producer, "b", 2);
+    peer_send(p, producer, "f", 0);
+    PLAY(p, "1> 10 SEND b 2 =2", "1> 10 SEND f =3", "1 cut");
+    peer_send(p, producer, "c", 3);
+    peer_send(p, producer, "g", 0);
+    PLAY(p, "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REFUSED", "2> CREATE 10 v136", "2< CREATED 136");
+    rai_session_abort(s, p->now, &not_done, &unknown);
+    EVENTS(p, "disconnected; retrying 1 0; recreated 0 4; sends 2-2 unknown; sends 3-3 not done");
+    cr_assert_eq(unknown, 2);
+    cr_assert_eq(not_done, 2);
+    peer_free(p);
+}
+
+Test(engine_duplicate, also_when_the_session_was_recreated_twice)
+{
+    struct peer *p = detecting(100);
+    rai_session *s;
+    rai_producer *producer = proven(p, &s);
+    peer_send(p, producer, "b", 2);
+    PLAY(p, "1> 10 SEND b 2 =2", "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REFUSED",
+         "2> CREATE 10 v136", "2< CREATED 136", "2 cut at 0");
+    peer_send(p, producer, "c", 3);
+    PLAY(p, "dial", GREET(3), "3> REATTACH 10 -1", "3< TOPOLOGY 129 other", "3< REFUSED", "3> CREATE 10 v129", "3< CREATED 129");
+    EVENTS(p, "disconnected; retrying 1 0; recreated 0 1; disconnected; retrying 1 0; recreated 1 0 elsewhere; "
+              "sends 2-2 unknown; sends 3-3 not done");
+    peer_free(p);
+}
+
+Test(engine_duplicate, and_no_deadline_takes_it_back)
+{
+    struct peer *p = detecting(100);
+    rai_session *s;
+    rai_producer *producer = proven(p, &s);
+    rai_op *op = peer_send_op(p, producer, "b");
+    PLAY(p, "1> 10 SEND b 2 =2", "1 cut", "dial", GREET(2), "2> REATTACH 10 0", TOPOLOGY(2), "2< REFUSED",
+         "2> CREATE 10 v136", "2< CREATED 136", "2 cut at 0");
+    PLAY(p, "wait 31000");
+    OP(p, op, "pending");
+    peer_free(p);
+}
