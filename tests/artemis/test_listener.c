@@ -102,6 +102,85 @@ ArtemisTest(listener, of_one_session__hears_nothing_of_another)
     relay_stop(r);
 }
 
+/* FAILURE_DETECTED, FAILOVER_COMPLETED and FAILOVER_FAILED of the Java client as letters, made of ours as
+ * docs/reconnection.md says. */
+struct failover {
+    struct heard heard;
+    int sessions, moved;
+    bool down;
+    char told[16];
+};
+
+static void tell(struct failover *f, char letter)
+{
+    size_t length = strlen(f->told);
+    cr_assert_lt(length, sizeof f->told - 1);
+    f->told[length] = letter;
+}
+
+static void derive(void *user, const ra_event *event)
+{
+    struct failover *f = user;
+    note(&f->heard, event);
+    switch (ra_event_kind(event)) {
+    case RA_EVENT_DISCONNECTED:
+        if (!f->down)
+            tell(f, 'D');
+        f->down = true;
+        f->moved = 0;
+        break;
+    case RA_EVENT_REATTACHED:
+    case RA_EVENT_RECREATED:
+        f->moved++;
+        break;
+    case RA_EVENT_SESSION_LOST:
+        f->sessions--;
+        break;
+    case RA_EVENT_GAVE_UP:
+        tell(f, 'F');
+        break;
+    default:
+        break;
+    }
+    if (f->down && f->moved > 0 && f->moved == f->sessions) {
+        tell(f, 'C');
+        f->down = false;
+    }
+}
+
+static void dispatch_until_told(struct failover *f, const char *expected)
+{
+    int64_t give_up = kit_ms() + PATIENCE_MS;
+    while (strlen(f->told) < strlen(expected) && kit_ms() < give_up) {
+        ra_connection_wait_event(f->heard.k->connection, 100, NULL);
+        GOOD(ra_connection_dispatch(f->heard.k->connection, 0, &err));
+    }
+    cr_assert_str_eq(f->told, expected);
+}
+
+ArtemisTest(listener, of_two_sessions__can_tell_what_the_java_client_does)
+{
+    struct relay *r = kit_relay(kit_port());
+    struct kit k;
+    kit_open(&k, relay_port(r), "confirmationWindowSize=65536&reconnectAttempts=3&retryInterval=20", RA_SESSION_AUTO_COMMIT);
+    ra_session *other = kit_session(k.connection, RA_SESSION_AUTO_COMMIT);
+    struct failover f = { .heard.k = &k, .sessions = 2 };
+    GOOD(ra_connection_listen(k.connection, NULL, RA_EVENTS_ALL & ~RA_EVENT_MASK(RA_EVENT_SEND_OUTCOME), derive, &f, NULL,
+                              &f.heard.self, &err));
+    relay_cut(r, RELAY_RST);
+    dispatch_until_told(&f, "DC");
+    relay_cut(r, RELAY_FIN);
+    dispatch_until_told(&f, "DCDC");
+    relay_refuse(r, true);
+    relay_cut(r, RELAY_RST);
+    dispatch_until_told(&f, "DCDCDF");
+    ra_listener_free(f.heard.self);
+    ra_session_free(other);
+    ra_connection_close(k.connection, PATIENCE_MS, NULL, NULL, NULL);
+    kit_free(&k);
+    relay_stop(r);
+}
+
 static void close_self(void *user, const ra_event *event)
 {
     struct heard *h = user;
