@@ -444,6 +444,9 @@ static void disconnected(struct rai_link *l, const struct rai_frame *f)
                   where);
     bool ours = l->e->main == NULL || l->e->main == l;
     l->redirected = ours && rai_targets_redirect(l->e, &to);
+    if (ours && where[0] != '\0')
+        rai_say(l->e, NULL, "link %u: %s to %s%s", (unsigned)l->id, reason, where,
+                l->redirected ? "" : ", which is not followed: there were too many in a row");
     rai_link_fail(l, &fault);
 }
 

@@ -76,6 +76,30 @@ static void learn_part(const rai_engine *e, const struct rai_connector *news, st
         *part = rai_endpoint_mapped(e, news);
 }
 
+static void endpoint_text(const struct rai_endpoint *at, char *out, size_t room)
+{
+    if (rai_endpoint_given(at))
+        rai_endpoint_text(out, room, at->host, at->port);
+    else
+        snprintf(out, room, "nowhere");
+}
+
+/* Every link tells all of it again: only what is new is said. */
+static void say_news(rai_engine *e, const struct rai_node *was, const struct rai_node *is)
+{
+    char primary[RAI_FAULT_ENDPOINT], backup[RAI_FAULT_ENDPOINT];
+    bool same = was->gone == is->gone && rai_endpoint_same(&was->primary, &is->primary) &&
+                rai_endpoint_same(&was->backup, &is->backup);
+    if (same || (!rai_endpoint_given(&is->primary) && !rai_endpoint_given(&is->backup)))
+        return;
+    endpoint_text(&is->primary, primary, sizeof primary);
+    endpoint_text(&is->backup, backup, sizeof backup);
+    if (is->gone)
+        rai_say(e, NULL, "node %.40s at %s has left the cluster", is->id, primary);
+    else
+        rai_say(e, NULL, "node %.40s is at %s, its backup %s", is->id, primary, backup);
+}
+
 void rai_node_learn(rai_engine *e, const struct rai_link *l, const struct rai_topology *news)
 {
     struct rai_node *node = rai_node_find(e, news->node_id);
@@ -86,12 +110,14 @@ void rai_node_learn(rai_engine *e, const struct rai_link *l, const struct rai_to
     node->told_on = l->id;
     if (news->event != 0 && news->event < node->event)
         return;
+    struct rai_node was = *node;
     node->event = news->event;
     node->gone = news->exit;
-    if (news->exit)
-        return;
-    learn_part(e, &news->primary, &node->primary);
-    learn_part(e, &news->backup, &node->backup);
+    if (!news->exit) {
+        learn_part(e, &news->primary, &node->primary);
+        learn_part(e, &news->backup, &node->backup);
+    }
+    say_news(e, &was, node);
 }
 
 /*

@@ -351,3 +351,50 @@ Test(engine_topology, an_orderly_stop_is_an_ordinary_loss)
         peer_free(p);
     }
 }
+
+/* --- the log --- */
+
+/* The lines that wait; other events are thrown away. */
+static void said(struct peer *p, const char *const *lines)
+{
+    struct rai_event event;
+    while (rai_engine_next_event(p->e, &event)) {
+        if (event.kind != RA_EVENT_LOG)
+            continue;
+        cr_assert_not_null(*lines, "also \"%s\"", event.text);
+        cr_assert_str_eq(event.text, *lines++);
+    }
+    cr_assert_null(*lines, "not \"%s\"", *lines);
+}
+#define SAID(p, ...) said((p), (const char *const[]){ __VA_ARGS__, NULL })
+
+Test(engine_topology, what_is_new_about_a_cluster_is_logged_once)
+{
+    struct peer *p = peer_new();
+    p->config.log_events = true;
+    open_with(p, "1< NODE 4 5 pair 1 0 last");
+    SAID(p, "node pair is at a:1, its backup nowhere", "link 1 to a:1 is up; broker version 136, node pair");
+    PLAY(p, "1< NODE 4 6 pair 1 0 last", "1< NODE 4 7 pair 1 2 last", "1< NODE 4 1 other 3 0 last", "1< NODE 4 4 pair 1 3 last");
+    SAID(p, "node pair is at a:1, its backup a:2", "node other is at a:3, its backup nowhere");
+    PLAY(p, "1< LEFT 4 8 other", "1< LEFT 4 9 other", "1< LEFT 4 1 stranger");
+    SAID(p, "node other at a:3 has left the cluster");
+    PLAY(p, "1< NODE 4 10 other 3 0 last", "1 cut", "dial", ASKED("2"), "2< NODE 4 7 pair 1 2 last", "2< NODE 4 10 other 3 0 last");
+    SAID(p, "node other is at a:3, its backup nowhere");
+    peer_free(p);
+}
+
+Test(engine_topology, redirects_are_logged)
+{
+    struct peer *p = peer_new();
+    p->config.log_events = true;
+    p->config.reconnect_attempts = 0;
+    peer_start(p);
+    peer_session(p, false);
+    PLAY(p, "dial", GREETED("1"), "1< TOPOLOGY 136 node", "1> CREATE 10 v136", "1< DISCONNECT 3 0 other 3", "1 gone");
+    SAID(p, "link 1 to a:1 is up; broker version 136, node node", "link 1: redirect to a:3");
+    p->e->targets.redirects = RAI_REDIRECTS_MAX;
+    PLAY(p, "dial", GREETED("2"), "2< TOPOLOGY 136 other", "2> CREATE 10 v136", "2< DISCONNECT 3 0 - 1", "2 gone");
+    SAID(p, "link 2 to a:3 is up; broker version 136, node other",
+         "link 2: redirect to a:1, which is not followed: there were too many in a row");
+    peer_free(p);
+}
