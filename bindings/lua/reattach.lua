@@ -29,6 +29,7 @@ local reattach = {}
 
 local SLICE <const> = 0.1 -- seconds after which a wait looks up
 local FAILURES <const> = native.EVENTS_FAILURE
+local PIECE <const> = 100 * 1024 -- bytes of a body that are read or written at a time
 
 -- --- errors ----------------------------------------------------------------------------------------------------------
 
@@ -141,6 +142,11 @@ local function await(connection, operation)
     local ok, problem = pcall(wait_for, connection, operation)
     native.end_ra_operation(operation)
     if not ok then error(problem, 0) end
+end
+
+-- The same for as long as it takes; the operation stays.
+local function finish(connection, operation)
+    repeat until has_ended(connection, operation, milliseconds(SLICE))
 end
 
 -- Begins nothing inside a listener, where its end could not be waited for.
@@ -301,14 +307,18 @@ end
 local Message = {}
 Message.__index = Message
 
--- A plain table of what was received.
+-- A plain table of what was received. large_size: bytes of a body that is to be read, of a large message and a consumer that
+-- streams; nil when body has it.
 local function message_of(handle, consumer)
-    local kind = native.message_type(handle)
+    local kind, large_size = native.message_type(handle), native.message_large_size(handle)
     local read = kind == native.MESSAGE_TEXT and native.message_get_text or native.message_get_body
+    local body = nil
+    if large_size < 0 then body = read(handle) end
     return setmetatable({
         native = handle,
         consumer = consumer,
-        body = read(handle),
+        body = body,
+        large_size = large_size >= 0 and large_size or nil,
         properties = properties_of(handle),
         type = native.message_type_name(kind),
         durable = native.message_is_durable(handle) == 1,
@@ -323,6 +333,41 @@ end
 
 -- This message and all before it that this consumer received; or, individually, this one alone.
 function Message:acknowledge(individually) self.consumer:acknowledge(self, individually) end
+
+-- The next bytes of the body, "" at its end.
+local function next_piece(message, size, timeout)
+    local consumer = message.consumer
+    before_waiting(consumer.connection)
+    for slice in slices(timeout) do
+        local result, piece = patiently(native.consumer_read_piece, native_of(consumer), message.native, size, slice,
+            native.WAIT_EVENTS)
+        if piece then return piece end
+        if result == native.EVENTS then consumer.connection:dispatch() end
+    end
+    error(failed("timeout", "no more of the body came in time", { retriable = true }), 0)
+end
+
+-- As of a file: the next bytes of the body, so many if there are, nil at its end; without a size all that is left. Of a
+-- consumer that streams only the message received last can be read. timeout: seconds to wait at a time; nil is for ever.
+function Message:read(size, timeout)
+    local found, length = {}, 0
+    while not size or length < size do
+        local piece = next_piece(self, math.min(size and size - length or PIECE, PIECE), timeout)
+        if piece == "" then break end
+        found[#found + 1] = piece
+        length = length + #piece
+    end
+    if size and size > 0 and length == 0 then return nil end
+    return table.concat(found)
+end
+
+-- for piece in message:pieces(): what there is of the body, again and again until its end.
+function Message:pieces(timeout)
+    return function()
+        local piece = next_piece(self, PIECE, timeout)
+        if piece ~= "" then return piece end
+    end
+end
 
 -- --- connections -----------------------------------------------------------------------------------------------------
 
@@ -510,6 +555,67 @@ function Session:add_failure_listener(callback) return listen(self.connection, s
 function Session:commit() request(self.connection, native.session_commit_begin, native_of(self)) end
 function Session:rollback() request(self.connection, native.session_rollback_begin, native_of(self)) end
 
+-- Without waiting: perhaps a wait has just ended badly. When it fails, the session is gone, and the transaction with it.
+local function give_up(session)
+    local ok, operation = pcall(native.session_rollback_begin, session.native)
+    if ok then native.end_ra_operation(operation) end
+end
+
+-- Whether it took effect, now or before; false: it is to be done again.
+local function commit_once(session)
+    local named = native.session_has_transaction_id(native_of(session)) == 0
+    local operation = native.session_commit_begin(native_of(session))
+    local ok, problem = pcall(finish, session.connection, operation)
+    local outcome = native.operation_outcome(operation)
+    native.end_ra_operation(operation)
+    if ok then return true end
+    if reattach.is_error(problem, "rolled_back") and outcome == native.OUTCOME_NOT_DONE
+        or reattach.is_error(problem, "outcome_unknown") and named then
+        return false
+    end
+    give_up(session)
+    if reattach.is_error(problem, "duplicate_id") then return true end
+    error(problem, 0) -- what the broker refused it would refuse again
+end
+
+-- Whether it took effect, and what work returned; false: it is to be done again.
+local function one_try(session, id, work)
+    local before = session.connection:stat("recreated")
+    native.session_set_transaction_id(native_of(session), id)
+    local results = table.pack(pcall(work, session))
+    if results[1] then
+        if not commit_once(session) then return false end
+        return table.unpack(results, 1, results.n)
+    end
+    local recreated = session.native and session.connection:stat("recreated") ~= before
+    if not (recreated and reattach.is_error(results[2])) then -- else it may go well another time
+        give_up(session)
+        error(results[2], 0)
+    end
+    session:rollback()
+    return false
+end
+
+local function random_id()
+    local source <close> = assert(io.open("/dev/urandom", "rb"))
+    return (source:read(16):gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
+
+-- Does a transaction once and only once: calls work(session), which sends and acknowledges, and commits. Returns what work
+-- returned.
+--
+-- If the session was recreated meanwhile, or the commit's outcome is unknown, it does so again under the same id, as often as
+-- it takes, so work has to do the same each time. id names this work, such as the number of an order; the same id is the same
+-- work also when the program is started again; nil: one is drawn. What work raises comes out, rolled back. outcome_unknown
+-- comes out only when nothing was sent, so that no message carried the id.
+function Session:transact(work, id)
+    before_waiting(self.connection)
+    id = id or random_id()
+    local results
+    repeat results = table.pack(one_try(self, id, work)) until results[1]
+    return table.unpack(results, 2, results.n)
+end
+
 -- Whether the open transaction can only be rolled back.
 function Session:rollback_only() return native.session_is_rollback_only(native_of(self)) == 1 end
 
@@ -563,14 +669,10 @@ local function waits(producer, options)
     return not producer.session.transacted and producer.connection:options()[option] == "true"
 end
 
-local function begin_send(producer, message, address, wait)
-    return native[wait and "producer_send_begin" or "producer_send_forget"](native_of(producer), address, message)
-end
-
 -- Again whenever there may be room, for callTimeout at most.
-local function with_room(producer, ...)
+local function with_room(producer, call, ...)
     for slice in slices(call_timeout(producer.connection)) do
-        local ok, result = pcall(begin_send, producer, ...)
+        local ok, result = pcall(call, native_of(producer), ...)
         if ok then return result end
         if not reattach.is_error(result, "would_block") or producer.connection.dispatching then error(result, 0) end
         patiently(native.producer_wait_writable, native_of(producer), slice, native.WAIT_EVENTS)
@@ -589,9 +691,60 @@ function Producer:send(body, options)
     options = options or {}
     local message, wait = build(body, options), waits(self, options)
     if wait then before_waiting(self.connection) end
-    local operation = with_room(self, message, options.address, wait)
+    local send = native[wait and "producer_send_begin" or "producer_send_forget"]
+    local operation = with_room(self, send, options.address, message)
     native.end_ra_message(message)
     if wait then await(self.connection, operation) end
+end
+
+-- What gives the next bytes, and what sets it back to where it stood (nil: that is not possible).
+local function reader_of(source)
+    if type(source) == "function" then return source, nil end
+    local start = source:seek()
+    return function() return source:read(PIECE) end, start and function() assert(source:seek("set", start)) end
+end
+
+local function write_all(producer, read)
+    for piece in read do
+        local done = 0
+        while done < #piece do done = done + with_room(producer, native.producer_write_some, piece, done) end
+    end
+    return with_room(producer, native.producer_finish_large_begin)
+end
+
+local function send_body(producer, address, message, read)
+    with_room(producer, native.producer_start_large, address, message, 0)
+    local ok, result = pcall(write_all, producer, read)
+    if ok then return result end
+    if producer.native then native.producer_cancel_large(producer.native) end
+    error(result, 0)
+end
+
+local function send_stream(producer, address, message, source, wait)
+    local read, set_back = reader_of(source)
+    while true do
+        local ok, problem = pcall(function()
+            local operation = send_body(producer, address, message, read)
+            if wait then await(producer.connection, operation) else native.end_ra_operation(operation) end
+        end)
+        if ok then return end
+        if not set_back or not reattach.is_error(problem, "large_interrupted") then error(problem, 0) end
+        set_back()
+    end
+end
+
+-- Sends one message whose body need not fit into memory: what a file gives, or what a function gives until it gives nil.
+-- options: as for send.
+--
+-- If the session was recreated and the message cannot go on, a file that can be set back to where it stood is, and sent anew;
+-- otherwise large_interrupted is raised, and nothing of the message was stored.
+function Producer:send_stream(source, options)
+    options = options or {}
+    before_waiting(self.connection)
+    local message = build("", options)
+    local ok, problem = pcall(send_stream, self, options.address, message, source, waits(self, options))
+    native.end_ra_message(message)
+    if not ok then error(problem, 0) end
 end
 
 -- It sends nothing more. Closing twice is fine.
@@ -603,11 +756,12 @@ Producer.__close = Producer.close
 
 -- --- consumers -------------------------------------------------------------------------------------------------------
 
--- options: filter, browse, window (bytes that the broker sends ahead; 0: nothing, -1: without limit).
+-- options: filter, browse, window (bytes that the broker sends ahead; 0: nothing, -1: without limit), stream (large messages
+-- are handed out when they begin, for message:read()).
 function Session:consumer(queue, options)
     options = options or {}
-    return open_child(Consumer, self, native.consumer_open_begin, queue, options.filter,
-        options.browse and native.CONSUMER_BROWSE or 0, options.window or -2)
+    local flags = (options.browse and native.CONSUMER_BROWSE or 0) | (options.stream and native.CONSUMER_STREAM or 0)
+    return open_child(Consumer, self, native.consumer_open_begin, queue, options.filter, flags, options.window or -2)
 end
 
 -- RECEIVED_... (nil when the time was over) and the message.

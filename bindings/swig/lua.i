@@ -253,6 +253,14 @@ RA_INTEGER(uint64_t, INT64_MIN, INT64_MAX)
 %typemap(argout) (const void **bytes_out, size_t *size_out), (const void **value_out, size_t *size_out)
     "lua_pushlstring(L, *$1, *$2); SWIG_arg++;"
 
+%typemap(argout) (char **piece_out, size_t *size_out) {
+    if (*$1 != NULL) {
+        lua_pushlstring(L, *$1, *$2);
+        SWIG_arg++;
+    }
+    free(*$1);
+}
+
 %typemap(in, checkfn = "SWIG_lua_isnilstring", fragment = "SWIG_lua_isnilstring") const uint8_t id[16] {
     size_t size = 16;
     $1 = (uint8_t *)lua_tolstring(L, $input, &size);

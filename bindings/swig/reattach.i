@@ -156,6 +156,7 @@ RA_WAITS(ra_consumer_close)
 RA_WAITS(ra_consumer_receive)
 RA_WAITS(ra_consumer_acknowledge)
 RA_WAITS(ra_consumer_acknowledge_individually)
+RA_WAITS(consumer_read_piece)
 RA_WAITS(ra_mock_stop)
 RA_WAITS(ra_mock_wait)
 
@@ -190,6 +191,9 @@ RA_HANDLE(ra_mock, ra_mock_free)
 #ifdef SWIGRUBY
 %include "ruby_waits.i"
 #endif
+#ifndef SWIGPYTHON
+%include "bodies.i"
+#endif
 
 /* These `int` results are answers, not statuses. */
 %define RA_ANSWER(NAME)
@@ -221,6 +225,6 @@ RA_ANSWER(ra_queue_info_is_temporary)
 #ifdef SWIGPYTHON
 %ignore ra_producer_write_large; /* these two are in python_bodies.i */
 %ignore ra_consumer_read_body;
-%include <reattach/large.h>
 #endif
+%include <reattach/large.h>
 %include <reattach/mock.h>

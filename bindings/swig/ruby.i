@@ -178,6 +178,12 @@ static VALUE text_from(const char *text, size_t size)
 %typemap(argout) (const void **bytes_out, size_t *size_out), (const void **value_out, size_t *size_out)
     "$result = SWIG_Ruby_AppendOutput($result, rb_str_new((const char *)*$1, (long)*$2), 1);"
 
+%typemap(argout) (char **piece_out, size_t *size_out) {
+    if (*$1 != NULL)
+        $result = SWIG_Ruby_AppendOutput($result, rb_str_new(*$1, (long)*$2), 1);
+    free(*$1);
+}
+
 %typemap(in) const uint8_t id[16] {
     $1 = NULL;
     if (!NIL_P($input)) {

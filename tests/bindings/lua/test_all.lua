@@ -154,6 +154,168 @@ test("what is closed says so", function()
     equal(false, all.connection:connected())
 end)
 
+-- --- transactions that are done once ---
+
+-- Without a window every cut ends in a recreated session; the queue is durable, for a temporary one would go with it.
+local function open_transacted()
+    local all = { relay = closing(support.relay()), queue = queue_name(), calls = 0, admin = closing(connect()):session() }
+    all.admin:create_queue(all.queue)
+    all.connection = closing(connect(support.url(all.relay.port, "reconnectAttempts=-1&retryInterval=20")))
+    all.session = all.connection:session { transacted = true }
+    local producer = all.session:producer(all.queue)
+    function all.work()
+        all.calls = all.calls + 1
+        for _, body in ipairs { "a", "b" } do producer:send(body, { durable = true }) end
+        return all.calls, "done"
+    end
+    function all.bodies()
+        local found = {}
+        all.admin:start()
+        local consumer <close> = all.admin:consumer(all.queue)
+        for message in consumer:messages(0.2) do
+            found[#found + 1] = message.body
+            message:acknowledge()
+        end
+        return table.concat(found)
+    end
+    return all
+end
+
+test("a transaction gives what the work gave", function()
+    local all = open_transacted()
+    equal({ 1, "done" }, { all.session:transact(all.work) })
+    equal("ab", all.bodies())
+end)
+
+test("a commit that never arrived is done again", function()
+    local all = open_transacted()
+    all.relay:tell("cut-at broker 43 1 before rst")
+    equal({ 2, "done" }, { all.session:transact(all.work) })
+    equal("ab", all.bodies())
+end)
+
+test("the same id is the same work", function()
+    local all = open_transacted()
+    for _ = 1, 2 do all.session:transact(all.work, "order 7 of " .. all.queue) end
+    equal({ 2, "ab" }, { all.calls, all.bodies() })
+end)
+
+test("a session recreated meanwhile is no reason to give up", function()
+    local all = open_transacted()
+    equal({ 2, "done" }, { all.session:transact(function()
+        local calls, done = all.work()
+        if calls == 1 then
+            all.relay:cut()
+            dispatch_until(all.connection, function() return all.connection:stat("recreated") == 1 end)
+        end
+        return calls, done
+    end) })
+    equal("ab", all.bodies())
+end)
+
+test("what the work raises comes out and undoes it", function()
+    local all, mine = open_transacted(), { "mine" }
+    local ok, problem = pcall(all.session.transact, all.session, function() all.work() error(mine) end)
+    equal({ false, true }, { ok, rawequal(problem, mine) })
+    fails("no_queue", all.session.transact, all.session, function() all.work() all.session:delete_queue("missing") end)
+    equal({ 2, "" }, { all.calls, all.bodies() })
+    fails("argument", all.session.transact, all.session, all.work, "")
+    fails("state", all.admin.transact, all.admin, all.work)
+    equal(2, all.calls)
+end)
+
+-- --- bodies in pieces ---
+
+local BODY <const> = ("0123456789abcdef"):rep(156250)
+
+test("a file is streamed in and out", function()
+    local all = open()
+    all.consumer:close()
+    local source <close> = assert(io.tmpfile())
+    source:write(BODY)
+    source:seek("set", 0)
+    all.producer:send_stream(source, { properties = { n = 1 }, durable = true })
+    all.producer:send("small")
+    local consumer = all.session:consumer(all.queue, { stream = true })
+    local message = consumer:receive(PATIENCE)
+    equal({ #BODY, 1 }, { message.large_size, message.properties.n })
+    local pieces = { message:read(5) }
+    for piece in message:pieces() do pieces[#pieces + 1] = piece end
+    assert(table.concat(pieces) == BODY and #pieces > 20, #pieces)
+    equal(nil, message:read(1))
+    message:acknowledge()
+    local small = consumer:receive(PATIENCE)
+    equal({ "sm", "all", "" }, { small:read(2), small:read(), small:read() })
+    assert(small.large_size == nil and small.body == "small")
+    all.session:flush()
+end)
+
+test("a function may be the source", function()
+    local all, n = open(), 0
+    all.producer:send_stream(function()
+        n = n + 1
+        return n <= 3 and ("x"):rep(n) or nil
+    end)
+    equal("xxxxxx", all.consumer:receive(PATIENCE).body)
+    local ok, problem = pcall(all.producer.send_stream, all.producer, function() error("why", 0) end)
+    equal({ false, "why" }, { ok, problem })
+    works(all)
+end)
+
+test("a read in vain ends in time and another message ends the body", function()
+    local all = open()
+    all.consumer:close()
+    local sent = false
+    all.producer:send_stream(function()
+        if not sent then sent = true return BODY end
+    end, { durable = true })
+    all.producer:send("next")
+    local consumer = all.session:consumer(all.queue, { stream = true, window = 0 })
+    local large = consumer:receive(PATIENCE)
+    equal("01234", large:read(5, PATIENCE))
+    all.session:stop()
+    fails("timeout", function() while large:read(100000, 0.2) do end end)
+    all.session:start()
+    equal("next", consumer:receive(PATIENCE).body)
+    fails("state", large.read, large, 1)
+end)
+
+-- A source that cuts the connection when it is read for the tenth time, like a file or like a pipe.
+local function through_a_cut(seekable, options)
+    local all, at, reads = open("reliable=true&maxUnconfirmed=300000" .. options), 1, 0
+    local source = {}
+    function source:seek(whence, offset)
+        if not seekable then return nil, "not seekable" end
+        if whence == "set" then at = offset + 1 end
+        return at - 1
+    end
+    function source:read(size)
+        reads = reads + 1
+        if reads == 10 then
+            all.session:flush() -- so that the first pieces are gone from memory
+            all.relay:cut()
+        end
+        local piece = BODY:sub(at, at + size - 1)
+        at = at + #piece
+        return piece ~= "" and piece or nil
+    end
+    all.producer:send_stream(source, { durable = true })
+    assert(all.consumer:receive(PATIENCE).body == BODY)
+    return reads
+end
+
+test("a stream does not notice a cut where the session survives", function()
+    assert(through_a_cut(false, "") < 30)
+end)
+
+test("a lost session has a file sent from its start", function()
+    assert(through_a_cut(true, "&confirmationWindowSize=-1") > 30)
+end)
+
+test("a lost session is told when the source cannot be set back", function()
+    fails("large_interrupted", through_a_cut, false, "&confirmationWindowSize=-1")
+end)
+
 -- --- listeners ---
 
 test("a cut is heard inside receive", function()

@@ -9,11 +9,10 @@ module Reattach
     WINDOW_OF_THE_CONNECTION = -2
     private_constant :WINDOW_OF_THE_CONNECTION
 
-    def initialize(session, queue, filter, browse, window) # :nodoc:
+    def initialize(session, queue, filter, flags, window) # :nodoc:
       @session = session
       connection.before_waiting
-      @native, operation = Native.consumer_open_begin(session.native, queue, filter,
-                                                      browse ? Native::CONSUMER_BROWSE : 0,
+      @native, operation = Native.consumer_open_begin(session.native, queue, filter, flags,
                                                       window || WINDOW_OF_THE_CONNECTION)
       await(operation)
     end
@@ -47,6 +46,21 @@ module Reattach
       else
         Native.consumer_acknowledge(native, message.native)
       end
+    end
+
+    # The next bytes of a message's body, at most so many; none at its end.
+    def read(message, length, timeout) # :nodoc:
+      connection.before_waiting
+      slices(timeout) do |slice|
+        native = self.native
+        result, piece = patiently do
+          Native.consumer_read_piece(native, message.native, length, slice, Native::WAIT_EVENTS)
+        end
+        return piece if piece
+
+        connection.dispatch if result == Native::EVENTS
+      end
+      raise Error.of(:timeout, "no more of the body came in time", retriable: true)
     end
 
     # What was received and not acknowledged goes back to the queue. Closing twice is fine.

@@ -5,6 +5,9 @@ module Reattach
   # String in BINARY, a char is a String of one character. Sending follows the same rule: a String in BINARY goes as
   # bytes, any other as a string, an Integer as a long, a Float as a double.
   class Message
+    PIECE = 100 * 1024 # bytes that are read at a time
+    private_constant :PIECE
+
     attr_reader :native # :nodoc:
 
     def initialize(native, consumer) # :nodoc:
@@ -16,6 +19,36 @@ module Reattach
     def body
       text = Native.message_type(@native) == Native::MESSAGE_TEXT
       text ? Native.message_get_text(@native) : Native.message_get_body(@native)
+    end
+
+    # Bytes of a body that is to be read, of a large message and a consumer that streams; nil when #body has it.
+    def large_size
+      size = Native.message_large_size(@native)
+      size unless size.negative?
+    end
+
+    # As of an IO: the next bytes of the body, so many if there are; without a length all that is left. nil at the end if a
+    # length was given. Of a consumer that streams only the message received last can be read. timeout: seconds to wait at
+    # a time; nil is for ever.
+    def read(length = nil, buffer = nil, timeout: nil)
+      found = String.new(encoding: Encoding::BINARY)
+      until length && found.bytesize >= length
+        piece = @consumer.read(self, [length ? length - found.bytesize : PIECE, PIECE].min, timeout)
+        break if piece.empty?
+
+        found << piece
+      end
+      found = buffer.replace(found) if buffer
+      found unless length&.positive? && found.empty?
+    end
+
+    # As of an IO, and so IO.copy_stream(message, file) saves a body of any size: what there is of the next bytes, at least
+    # one; EOFError at the end.
+    def readpartial(length, buffer = nil, timeout: nil)
+      piece = @consumer.read(self, [length, PIECE].min, timeout)
+      raise EOFError, "the body has been read" if piece.empty? && length.positive?
+
+      buffer ? buffer.replace(piece) : piece
     end
 
     # :default, :object, :text, :bytes, :map, :stream

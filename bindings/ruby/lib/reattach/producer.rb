@@ -5,6 +5,9 @@ module Reattach
   class Producer
     include Waiting
 
+    PIECE = 100 * 1024 # bytes of a source that are read at a time
+    private_constant :PIECE
+
     def initialize(session, address) # :nodoc:
       @session = session
       connection.before_waiting
@@ -33,6 +36,30 @@ module Reattach
       Native.end_ra_message(message) if message
     end
 
+    # Sends one message whose body need not fit into memory: what source.read(length) gives, of a File for example, until
+    # it gives nothing. The rest: as for #send.
+    #
+    # If the session was recreated and the message cannot go on, a source that has a position is set back to where it stood
+    # and sent anew; otherwise :large_interrupted is raised, and nothing of the message was stored.
+    def send_stream(source, address: nil, wait: nil, **options)
+      connection.before_waiting
+      message = Message.build("".b, **options)
+      wait = waits?(options[:durable]) if wait.nil?
+      start = position(source)
+      begin
+        sent = send_body(message, address, source)
+        wait ? await(sent) : Native.end_ra_operation(sent)
+      rescue OutcomeError => e
+        raise if start.nil? || e.code != :large_interrupted
+
+        source.pos = start
+        retry
+      end
+      self
+    ensure
+      Native.end_ra_message(message) if message
+    end
+
     # It sends nothing more. Closing twice is fine.
     def close
       return if @native.nil?
@@ -53,6 +80,30 @@ module Reattach
     end
 
     private
+
+    # nil for a source that cannot be read again, a pipe for example.
+    def position(source)
+      source.pos if source.respond_to?(:pos=)
+    rescue SystemCallError
+      nil
+    end
+
+    def send_body(message, address, source)
+      with_room { Native.producer_start_large(native, address, message, 0) }
+      begin
+        while (piece = source.read(PIECE)) && !piece.empty?
+          write(piece)
+        end
+        finished = with_room { Native.producer_finish_large_begin(native) }
+      ensure
+        Native.producer_cancel_large(@native) unless finished || closed?
+      end
+    end
+
+    def write(piece)
+      done = 0
+      done += with_room { Native.producer_write_some(native, piece, done) } while done < piece.bytesize
+    end
 
     def waits?(durable)
       return false if @session.transacted?

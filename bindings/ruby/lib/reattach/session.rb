@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "securerandom"
+
 module Reattach
   # One order of work, one transaction at a time. Made by Connection#session.
   class Session
@@ -87,8 +89,10 @@ module Reattach
     def producer(address = nil) = opened(Producer.new(self, address))
 
     # window: bytes that the broker sends ahead; 0: nothing, -1: without limit, nil: the connection's consumerWindowSize.
-    def consumer(queue, filter: nil, browse: false, window: nil)
-      opened(Consumer.new(self, queue, filter, browse, window))
+    # stream: large messages are handed out when they begin, for Message#read.
+    def consumer(queue, filter: nil, browse: false, window: nil, stream: false)
+      flags = (browse ? Native::CONSUMER_BROWSE : 0) | (stream ? Native::CONSUMER_STREAM : 0)
+      opened(Consumer.new(self, queue, filter, flags, window))
     end
 
     # The block hears events of these kinds of this session; without kinds: of all.
@@ -100,6 +104,22 @@ module Reattach
     # Everything sent and acknowledged since the last one takes effect, or does not.
     def commit = request { Native.session_commit_begin(native) }
     def rollback = request { Native.session_rollback_begin(native) }
+
+    # Does a transaction once and only once: gives the block the session, in which it sends and acknowledges, and commits.
+    # Returns what the block returned.
+    #
+    # If the session was recreated meanwhile, or the commit's outcome is unknown, it does so again under the same id, as
+    # often as it takes, so the block has to do the same each time. id names this work, such as the number of an order; the
+    # same id is the same work also when the program is started again. What the block raises comes out, rolled back.
+    # :outcome_unknown comes out only when nothing was sent, so that no message carried the id.
+    def transact(id: nil)
+      connection.before_waiting
+      id = (id || SecureRandom.uuid).encode(Encoding::UTF_8)
+      loop do
+        result, done = one_try(id) { yield self }
+        return result if done
+      end
+    end
 
     # The open transaction can only be rolled back.
     def rollback_only? = Native.session_is_rollback_only(native) == 1
@@ -153,6 +173,51 @@ module Reattach
 
     def routing(type)
       ROUTING.fetch(type) { raise Error.of(:argument, "no routing type: #{type.inspect} (:anycast or :multicast)") }
+    end
+
+    # What the block returned, and whether that took effect; if not, it is to be done again.
+    def one_try(id)
+      before = connection.stat(:recreated)
+      Native.session_set_transaction_id(native, id)
+      begin
+        result = yield
+        worked = true
+      rescue Error
+        raise if connection.stat(:recreated) == before # else it may go well another time
+
+        rollback
+        return
+      ensure
+        give_up unless worked
+      end
+      [result, commit_once]
+    end
+
+    # Whether it took effect, now or before.
+    def commit_once
+      named = Native.session_has_transaction_id(native).zero?
+      operation = Native.session_commit_begin(native)
+      finish(operation)
+      true
+    rescue Error => e
+      lost = operation && lost?(e.code, Native.operation_outcome(operation), named)
+      give_up unless lost
+      raise unless lost || e.code == :duplicate_id # what the broker refused it would refuse again
+
+      !lost
+    ensure
+      Native.end_ra_operation(operation) if operation
+    end
+
+    def lost?(code, outcome, named)
+      (code == :rolled_back && outcome == Native::OUTCOME_NOT_DONE) || (code == :outcome_unknown && named)
+    end
+
+    # Without waiting: perhaps a wait has just ended badly.
+    def give_up
+      Native.end_ra_operation(Native.session_rollback_begin(native))
+    rescue Error
+      nil # the session is gone, and the transaction with it
     end
 
     def query

@@ -44,6 +44,21 @@ module Reattach
       raise Error.of(:timeout, "#{e.message}; the work may still be done", retriable: true, outcome_unknown: true)
     end
 
+    # The same for as long as it takes; the operation stays.
+    def finish(operation)
+      loop do
+        native = connection.native
+        result = connection.inside do
+          Native.operation_wait_on(native, operation, Reattach.milliseconds(SLICE), Native::WAIT_EVENTS)
+        end
+        return unless result == Native::EVENTS
+
+        connection.dispatch
+      rescue TimeoutError, InterruptedError
+        raise unless Native.operation_outcome(operation) == Native::OUTCOME_PENDING
+      end
+    end
+
     # Begins nothing inside a listener, where its end could not be waited for.
     def request
       connection.before_waiting
