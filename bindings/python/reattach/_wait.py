@@ -52,14 +52,15 @@ def finish(connection, operation, end=None):
     listener raises meanwhile comes out when the operation has ended, so that its outcome is not lost."""
     in_slices = on_main_thread()
     end = end or connection._answer_end()
-    raised = None
+    raised, sure = None, False
     while True:
         try:
             ended = _native.operation_wait(operation, left_ms(end, in_slices),
                                            _native.WAIT_EVENTS if raised is None else 0) == 0
         except _errors.Error as error:
             pending = _native.operation_outcome(operation) == _native.OUTCOME_PENDING
-            if pending and isinstance(error, _errors.TimeoutError) and time.monotonic() < end:
+            if isinstance(error, _errors.TimeoutError) and (time.monotonic() < end if pending else not sure):
+                sure = not pending  # it ended behind the wait; or with this very error, which it then says again
                 continue
             raise _explained(error, pending) from raised
         if ended:

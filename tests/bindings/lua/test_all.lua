@@ -61,6 +61,21 @@ test("a message expires when it was said to, and not a second before", function(
     assert(message and message.expiration >= now + 900, message and message.expiration - now)
 end)
 
+test("an end just behind a slice of a wait is the end", function()
+    local connection <close> = connect()
+    local session, real, waits = connection:session { transacted = true }, native.operation_wait, 0
+    local late = fails("timeout", native.connection_wait_event, connection.native, 1)
+    native.operation_wait = function(operation)
+        waits = waits + 1
+        local result = real(operation, -1, 0)
+        if waits == 1 then error(late, 0) end
+        return result
+    end
+    local ok, problem = pcall(session.commit, session)
+    native.operation_wait = real
+    equal({ true, 2 }, { ok or problem, waits })
+end)
+
 test("an endless timeout is one", function()
     local connection <close> = connect(nil, { timeout = math.huge })
     local session = connection:session()

@@ -5,10 +5,11 @@ import socket
 import threading
 import time
 import unittest
+import unittest.mock
 
 import reattach
 from reattach import _native
-from reattach._errors import KINDS
+from reattach._errors import KINDS, make
 from kit import PATIENCE, PORT, Case, in_thread
 
 SLACK = 2  # seconds beyond a deadline
@@ -256,6 +257,20 @@ class Copies(unittest.TestCase):
 
 
 class Timeouts(Case):
+    def test_an_end_just_behind_a_slice_of_a_wait__is_the_end(self):
+        session = self.connect().session(transacted=True)
+        real, waits = _native.operation_wait, []
+
+        def too_late(operation, milliseconds, flags):
+            waits.append(real(operation, -1, 0))
+            if len(waits) == 1:
+                raise make("TIMEOUT", "the time is over")
+            return waits[-1]
+
+        with unittest.mock.patch.object(_native, "operation_wait", too_late):
+            session.commit()
+        self.assertEqual(waits, [0, 0])
+
     def test_endless_and_very_long__are_both_long(self):
         for timeout in (float("inf"), 1e18, 1e300):
             with reattach.connect(f"tcp://127.0.0.1:{PORT}", timeout=timeout, user="admin", password="admin") as connection:

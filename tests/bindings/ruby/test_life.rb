@@ -47,6 +47,22 @@ class LifeTest < BindingTest
     assert_equal Signal.list["INT"], $?.termsig
   end
 
+  def test_an_end_just_behind_the_time_out_of_a_wait_is_the_end
+    open_all
+    native, waits = Reattach::Native, 0
+    real = native.method(:operation_wait_on)
+    late = assert_raises(Reattach::TimeoutError) { native.connection_wait_event(@connection.native, 1) }
+    native.define_singleton_method(:operation_wait_on) do |connection, operation, *|
+      waits += 1
+      result = real.call(connection, operation, -1, 0)
+      waits == 1 ? raise(late) : result
+    end
+    assert @session.query_queue(queue)
+    assert_equal 2, waits
+  ensure
+    native.define_singleton_method(:operation_wait_on, real)
+  end
+
   def test_an_endless_timeout_is_one
     connection = Reattach.connect(url, timeout: Float::INFINITY, **LOGIN)
     session = connection.session

@@ -39,7 +39,9 @@ module Reattach
     rescue InterruptedError
       retry
     rescue TimeoutError => e
-      raise unless Native.operation_outcome(operation) == Native::OUTCOME_PENDING
+      # It may have ended behind the wait; or with this very error, which it then says again.
+      return Native.operation_wait_on(native, operation, 0, 0) != 0 unless
+        Native.operation_outcome(operation) == Native::OUTCOME_PENDING
 
       raise Error.of(:timeout, "#{e.message}; the work may still be done", retriable: true, outcome_unknown: true)
     end
