@@ -22,17 +22,20 @@
 #include <string.h>
 #include <time.h>
 
-enum { SEQS = 1 << 21, SENDS = 1 << 22, BATCH_MAX = 1000, PATIENCE_MS = 120000, IDLE_MS = 3000 };
+enum { SEQS = 1 << 21, SENDS = 1 << 22, BATCH_MAX = 1000, PATIENCE_MS = 120000, IDLE_MS = 3000, TOLD = 200 };
 
 /* Of one queue. Each field has one writing thread. */
 struct ledger {
-    const char *suffix;
+    const char *queue, *suffix;
     bool transacted;
     uint32_t next;                /* seq */
     uint8_t *confirmed;           /* per seq, as are the next four: how often */
     uint8_t *unknown;             /* sends */
     uint8_t *consumed;            /* acknowledged, and the broker said yes */
     uint8_t *consumed_unknown;
+    uint8_t *delivered;
+    int32_t *ended;               /* how its last acknowledgement ended: 0 or an error */
+    int64_t *confirmed_at;        /* ms since 1970, to find the place in a broker's log */
     uint32_t *seq_of_send;        /* by tag */
     uint8_t *outcome_of_send;
     uint32_t *again;              /* seqs to send once more */
@@ -75,6 +78,20 @@ static int64_t now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void note_confirmed(struct ledger *l, uint32_t seq)
+{
+    l->confirmed_seqs += l->confirmed[seq]++ == 0;
+    l->confirmed_at[seq] = clock_ms();
 }
 
 /* err by its address: arguments are evaluated in any order. */
@@ -123,7 +140,7 @@ static void on_outcome(void *user, const ra_event *event)
         l->outcome_of_send[tag] = (uint8_t)outcome;
         l->sent++;
         if (outcome == RA_OUTCOME_CONFIRMED) {
-            l->confirmed_seqs += l->confirmed[seq]++ == 0;
+            note_confirmed(l, seq);
             continue;
         }
         l->unknown[seq] += outcome == RA_OUTCOME_UNKNOWN;
@@ -302,7 +319,7 @@ static void send_batch(struct worker *w)
     rc = try_batch(&b, &err);
     for (int i = 0; i < b.count; i++) {
         if (rc == 0)
-            l->confirmed_seqs += l->confirmed[b.seqs[i]]++ == 0;
+            note_confirmed(l, b.seqs[i]);
         else
             l->again[l->again_count++] = b.seqs[i];
         l->unknown[b.seqs[i]] += rc < 0 && ra_error_is_outcome_unknown(err);
@@ -339,6 +356,7 @@ static uint32_t seq_of(struct worker *w, const ra_message *message)
         w->ledger->odd++;
         return 0;
     }
+    w->ledger->delivered[seq]++;
     return (uint32_t)seq;
 }
 
@@ -361,6 +379,7 @@ static void note_consumed(struct worker *w, uint32_t seq, int rc, bool unknown)
 
     l->consumed[seq] += rc == 0;
     l->consumed_unknown[seq] += unknown;
+    l->ended[seq] = rc;
     l->received += rc == 0;
 }
 
@@ -515,6 +534,24 @@ static void say_progress(struct run *run)
     printf("]}\n");
 }
 
+/* For whoever looks for the cause. */
+static void tell_lost(const struct ledger *l, uint32_t seq)
+{
+    time_t at = (time_t)(l->confirmed_at[seq] / 1000);
+    char text[32];
+    struct tm tm;
+
+    strftime(text, sizeof text, "%H:%M:%S", localtime_r(&at, &tm));
+    fprintf(stderr, "prove_failover: %s.%s: %u is lost: confirmed at %s.%03d, %d times unknown, delivered %d times, its last "
+            "acknowledgement ended with %d\n", l->queue, l->suffix, seq, text, (int)(l->confirmed_at[seq] % 1000), l->unknown[seq],
+            l->delivered[seq], (int)l->ended[seq]);
+}
+
+static bool is_lost(const struct ledger *l, uint32_t seq)
+{
+    return l->confirmed[seq] > 0 && l->consumed[seq] == 0 && l->consumed_unknown[seq] == 0;
+}
+
 static void judge(const struct ledger *l)
 {
     int64_t lost = 0, doubled = 0, unannounced = 0, unknown = 0, acks_unknown = 0, consumed = 0;
@@ -525,7 +562,9 @@ static void judge(const struct ledger *l)
         unknown += l->unknown[seq];
         acks_unknown += l->consumed_unknown[seq];
         consumed += times;
-        lost += l->confirmed[seq] > 0 && times == 0 && l->consumed_unknown[seq] == 0;
+        lost += is_lost(l, seq);
+        if (is_lost(l, seq) && lost <= TOLD)
+            tell_lost(l, seq);
         doubled += times > 1;
         unannounced += times > 1 + l->unknown[seq];
     }
@@ -537,18 +576,23 @@ static void judge(const struct ledger *l)
            (long long)doubled, (long long)unannounced, (long long)l->doubled_outcomes, (long long)l->odd);
 }
 
-static bool ledger_new(struct ledger *l, const char *suffix, bool transacted)
+static bool ledger_new(struct ledger *l, const char *queue, const char *suffix, bool transacted)
 {
+    l->queue = queue;
     l->suffix = suffix;
     l->transacted = transacted;
     l->confirmed = calloc(SEQS, 1);
     l->unknown = calloc(SEQS, 1);
     l->consumed = calloc(SEQS, 1);
     l->consumed_unknown = calloc(SEQS, 1);
+    l->delivered = calloc(SEQS, 1);
+    l->ended = calloc(SEQS, sizeof *l->ended);
+    l->confirmed_at = calloc(SEQS, sizeof *l->confirmed_at);
     l->seq_of_send = calloc(SENDS, sizeof *l->seq_of_send);
     l->outcome_of_send = calloc(SENDS, 1);
     l->again = calloc(SENDS, sizeof *l->again);
     return l->confirmed != NULL && l->unknown != NULL && l->consumed != NULL && l->consumed_unknown != NULL &&
+           l->delivered != NULL && l->ended != NULL && l->confirmed_at != NULL &&
            l->seq_of_send != NULL && l->outcome_of_send != NULL && l->again != NULL;
 }
 
@@ -558,6 +602,9 @@ static void ledger_free(struct ledger *l)
     free(l->unknown);
     free(l->consumed);
     free(l->consumed_unknown);
+    free(l->delivered);
+    free(l->ended);
+    free(l->confirmed_at);
     free(l->seq_of_send);
     free(l->outcome_of_send);
     free(l->again);
@@ -611,7 +658,7 @@ int main(int argc, char **argv)
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!ledger_new(&run.ledgers[0], "auto", false) || !ledger_new(&run.ledgers[1], "tx", true))
+    if (!ledger_new(&run.ledgers[0], run.queue, "auto", false) || !ledger_new(&run.ledgers[1], run.queue, "tx", true))
         return 2;
     start(&run);
     check(pthread_create(&reader, NULL, read_input, &run) == 0 ? 0 : -1, NULL);

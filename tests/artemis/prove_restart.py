@@ -22,8 +22,10 @@ COLUMNS = ["sends", "kills", "messages", "confirmed", "rejected", "not done", "u
            "unknown, not", "open at a kill", "lost", "doubled", "no or two outcomes", "wrong", "recreated",
            "longest outage, s"]
 BACK = {"reattached", "recreated", "session_lost"}
-PATIENCE = 60
-OPTIONS = "user=limited&password=limited&reliable=true&maxRetryInterval=500&producerWindowSize=1048576"
+PATIENCE = 240
+# A broker's start may take longer than a call waits by default, on a busy machine.
+OPTIONS = ("user=limited&password=limited&reliable=true&maxRetryInterval=500&producerWindowSize=1048576&callTimeout=300000"
+           "&callFailoverTimeout=-1")
 
 
 class Sender:
@@ -195,7 +197,7 @@ def main():
                "duplicateDetection=true, where nothing may be unknown.")
     proof.note("Unknown is reported, and legal, for what was under way when the broker died; the two columns behind it "
                "say how many of those the broker had. Options: reliable=true, maxRetryInterval=500, "
-               "producerWindowSize=1048576.")
+               "producerWindowSize=1048576, callTimeout=300000, callFailoverTimeout=-1.")
     sys.exit(proof.finish())
 
 

@@ -52,8 +52,8 @@ GROUP, ARTIFACT = "org.apache.activemq", "apache-artemis"
 MARKS = {"AMQ221007": "active", "AMQ221109": "backup", "AMQ221024": "synced", "AMQ221002": "stopped"}
 JOINED = "AMQ221027"  # a bridge to another node of the cluster is up
 GROUP_MEMBERS = ("primary", "backup", "node0", "node1")
-START_SECONDS, STOP_SECONDS, DOWNLOAD_SECONDS = 90, 30, 900
-PAIR_SECONDS = 300  # copying the other one's journal is part of a start
+START_SECONDS, STOP_SECONDS, DOWNLOAD_SECONDS = 300, 30, 900  # a start takes a few, but not on a busy machine
+PAIR_SECONDS = 600  # copying the other one's journal is part of a start
 JAVA_SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "java")
 CORE = "{urn:activemq:core}"
 
