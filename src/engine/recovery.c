@@ -118,6 +118,8 @@ static bool ask(rai_session *s, uint32_t n, const struct rai_fault *why)
     return true;
 }
 
+/* The barrier waits for this count although it does not need it: written together with the REATTACH it was dropped, in 2.44,
+ * whenever the session was busy. */
 static bool first_count(rai_session *s, uint32_t n, const struct rai_fault *why)
 {
     (void)why;
