@@ -58,7 +58,6 @@ struct worker {
     ra_consumer *consumer;
     ra_message *message;
     char address[96];
-    int64_t recoveries_cut;
     atomic_llong reattached, recreated, elsewhere, lost;
     int64_t began_ms;
 };
@@ -192,7 +191,6 @@ static void tear_down(struct worker *w)
 {
     ra_error *err = NULL;
 
-    check(ra_connection_stat(w->connection, RA_STAT_RECOVERIES_CUT, &w->recoveries_cut, &err), &err);
     check(ra_connection_close(w->connection, 20000, NULL, NULL, &err), &err);
     ra_message_unref(w->message);
     ra_producer_free(w->producer);
@@ -526,10 +524,8 @@ static void say_progress(struct run *run)
     for (int i = 0; i < 4; i++) {
         struct worker *w = &run->workers[i];
 
-        printf("%s{\"reattached\":%lld,\"recreated\":%lld,\"elsewhere\":%lld,\"lost\":%lld,"
-               "\"recoveries_cut\":%lld}",
-               i > 0 ? "," : "", (long long)w->reattached, (long long)w->recreated, (long long)w->elsewhere, (long long)w->lost,
-               run->running == 0 ? (long long)w->recoveries_cut : 0LL);
+        printf("%s{\"reattached\":%lld,\"recreated\":%lld,\"elsewhere\":%lld,\"lost\":%lld}", i > 0 ? "," : "",
+               (long long)w->reattached, (long long)w->recreated, (long long)w->elsewhere, (long long)w->lost);
     }
     printf("]}\n");
 }

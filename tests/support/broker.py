@@ -200,9 +200,12 @@ def element(core, path):
 
 
 def write_ha_policy(core, version):
-    """The one of the generated policy, but a primary that comes back takes over, and a backup lets it."""
+    """The one of the generated policy, but a primary that comes back takes over, and a backup lets it. On a busy machine the
+    other one may take longer than 30 s to say that it has everything; then a broker that has been confirming work ends as it
+    does when its disk fails, and the other goes on without that work."""
     for policy in core.iterfind("%sha-policy/%sreplication/*" % (CORE, CORE)):
         policy.clear()
+        ElementTree.SubElement(policy, CORE + "initial-replication-sync-timeout").text = str(PAIR_SECONDS * 1000)
         if policy.tag in (CORE + "backup", CORE + "slave"):
             ElementTree.SubElement(policy, CORE + "allow-failback").text = "true"
             # With the default of 2 a backup ends for good at its third fail-back.
