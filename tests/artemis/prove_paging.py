@@ -30,7 +30,7 @@ def storm(proof, broker, key, arguments, lanes, emptied):
 
 def cut(proof, broker, where, lanes, threads, emptied):
     """Emptied meanwhile, the address begins to page again and again."""
-    cuts, key = proof.pick(8, 500), f"{'emptied' if emptied else 'paged'}-{lanes}"
+    cuts, key = proof.pick(4, 500), f"{'emptied' if emptied else 'paged'}-{lanes}"
     r = storm(proof, broker, key, [*CUT, "--lanes", lanes, "--threads", threads, "--cuts", cuts, "--seed", 7 + lanes], lanes,
               emptied)
     if r.get("judged"):
