@@ -14,6 +14,17 @@ static rai_consumer *consumer(struct peer *p, rai_session *s, int32_t window)
     return c;
 }
 
+/* The same in a transaction, on channel 11. */
+static rai_consumer *in_transaction(struct peer *p, int32_t window)
+{
+    peer_open(p);
+    rai_session *s = peer_session(p, true);
+    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
+    rai_consumer *c = peer_consumer(p, s, "q", window, NULL);
+    PLAY(p, "1> 11 CONSUMER 0 q", "1< 11 QUEUE q");
+    return c;
+}
+
 Test(engine_consumer, the_whole_window_is_granted_after_the_answer)
 {
     struct peer *p = peer_new();
@@ -76,14 +87,10 @@ Test(engine_consumer, a_window_of_zero_has_one_credit_while_somebody_waits)
 Test(engine_consumer, a_rollback_renews_the_credit_of_a_waiting_receive)
 {
     struct peer *p = peer_new();
-    peer_open(p);
-    rai_session *s = peer_session(p, true);
-    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
-    rai_consumer *c = peer_consumer(p, s, "q", 0, NULL);
-    PLAY(p, "1> 11 CONSUMER 0 q", "1< 11 QUEUE q");
+    rai_consumer *c = in_transaction(p, 0);
     rai_consumer_wait_begin(c, p->now);
     PLAY(p, "1> 11 CREDITS 0 1", "1< 11 MSG 0 1 a");
-    cr_assert_eq(rai_session_rollback(s, p->now, NULL, NULL), 0);
+    cr_assert_eq(rai_session_rollback(c->s, p->now, NULL, NULL), 0);
     PLAY(p, "1> 11 ROLLBACK", "1< 11 OK", "1> 11 CREDITS 0 65", "1> 11 CREDITS 0 1", "1>");
     peer_free(p);
 }
@@ -92,13 +99,10 @@ Test(engine_consumer, a_rollback_renews_the_credit_of_a_waiting_receive)
 Test(engine_consumer, nothing_is_taken_while_a_rollback_is_under_way)
 {
     struct peer *p = peer_new();
-    peer_open(p);
-    rai_session *s = peer_session(p, true);
-    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
-    rai_consumer *c = peer_consumer(p, s, "q", -1, NULL);
-    PLAY(p, "1> 11 CONSUMER 0 q", "1< 11 QUEUE q", "1> 11 CREDITS 0 -1", "1< 11 MSG 0 1 a");
+    rai_consumer *c = in_transaction(p, -1);
+    PLAY(p, "1> 11 CREDITS 0 -1", "1< 11 MSG 0 1 a");
     cr_assert(rai_consumer_has_message(c));
-    cr_assert_eq(rai_session_rollback(s, p->now, NULL, NULL), 0);
+    cr_assert_eq(rai_session_rollback(c->s, p->now, NULL, NULL), 0);
     PLAY(p, "1> 11 ROLLBACK", "1< 11 MSG 0 2 b");
     cr_assert_not(rai_consumer_has_message(c));
     cr_assert_null(rai_consumer_take(c, 0, p->now));
@@ -455,17 +459,13 @@ Test(engine_consumer, after_an_answer_credits_are_reckoned_again)
 Test(engine_consumer, a_rollback_renews_the_credit_that_an_interrupted_large_message_used_up)
 {
     struct peer *p = peer_new();
-    peer_open(p);
-    rai_session *s = peer_session(p, true);
-    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
-    rai_consumer *c = peer_consumer(p, s, "q", 0, NULL);
-    PLAY(p, "1> 11 CONSUMER 0 q", "1< 11 QUEUE q");
+    rai_consumer *c = in_transaction(p, 0);
     rai_consumer_wait_begin(c, p->now);
     PLAY(p, "1> 11 CREDITS 0 1", "1< 11 LARGE 0 1 3000", "1> 11 CREDITS 0 69", "1 cut", "dial", "2> PING",
          "2> SUBSCRIBE 136", "2> REATTACH 10 -1", "2> REATTACH 11 1", "2< TOPOLOGY 136 node", "2< REATTACHED -1",
          "2< REATTACHED 2", "2> 11 FLUSH", "2< 11 CHUNK 0 3000 last", "2< 11 TIMEOUT", "2> 11 CREDITS 0 3025");
     cr_assert_eq(rai_consumer_fault(c)->code, RA_E_LARGE_INTERRUPTED);
-    cr_assert_eq(rai_session_rollback(s, p->now, NULL, NULL), 0);
+    cr_assert_eq(rai_session_rollback(c->s, p->now, NULL, NULL), 0);
     PLAY(p, "2> 11 ROLLBACK", "2< 11 OK", "2> 11 CREDITS 0 1", "2>");
     peer_free(p);
 }
@@ -474,16 +474,12 @@ Test(engine_consumer, a_rollback_renews_the_credit_that_an_interrupted_large_mes
 Test(engine_consumer, a_rollback_makes_the_broker_count_anew_what_crossed_a_credit_taken_back)
 {
     struct peer *p = peer_new();
-    peer_open(p);
-    rai_session *s = peer_session(p, true);
-    PLAY(p, "1> CREATE 11 v136", "1< CREATED 136");
-    rai_consumer *c = peer_consumer(p, s, "q", 0, NULL);
-    PLAY(p, "1> 11 CONSUMER 0 q", "1< 11 QUEUE q");
+    rai_consumer *c = in_transaction(p, 0);
     rai_consumer_wait_begin(c, p->now);
     rai_consumer_wait_end(c, p->now);
     rai_consumer_wait_begin(c, p->now);
     PLAY(p, "1> 11 CREDITS 0 1", "1> 11 CREDITS 0 0", "1> 11 CREDITS 0 1", "1< 11 MSG 0 1 a", "1< 11 MSG 0 2 b");
-    cr_assert_eq(rai_session_rollback(s, p->now, NULL, NULL), 0);
+    cr_assert_eq(rai_session_rollback(c->s, p->now, NULL, NULL), 0);
     PLAY(p, "1> 11 ROLLBACK", "1< 11 OK", "1> 11 CREDITS 0 0", "1> 11 CREDITS 0 1", "1>");
     peer_free(p);
 }
