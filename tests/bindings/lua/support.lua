@@ -87,12 +87,12 @@ function support.connect(url, options)
     return reattach.connect(url or support.url(), all)
 end
 
--- A connection through a relay, a session, a queue that goes with it, a producer and a consumer.
-function support.open(options)
+-- A connection through a relay, a session, a queue that goes with it unless it is kept, a producer and a consumer.
+function support.open(options, kept)
     local all = { relay = support.closing(support.relay()), queue = support.queue() }
     all.connection = support.closing(support.connect(support.url(all.relay.port, options)))
     all.session = all.connection:session()
-    all.session:create_queue(all.queue, { temporary = true })
+    all.session:create_queue(all.queue, { temporary = not kept })
     all.producer = all.session:producer(all.queue)
     all.consumer = all.session:consumer(all.queue)
     all.session:start()

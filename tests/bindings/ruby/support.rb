@@ -60,11 +60,11 @@ class BindingTest < Minitest::Test
   def queue = @queue ||= "ruby.#{name}.#{Process.pid}"
 
   # A connection through a relay, a session, a queue that goes with it, a producer and a consumer.
-  def open_all(options = "reliable=true")
+  def open_all(options = "reliable=true", kept: false)
     @relay = closing(Relay.new)
     @connection = connect(url(@relay.port, options))
     @session = @connection.session
-    @session.create_queue(queue, temporary: true)
+    @session.create_queue(queue, temporary: !kept)
     @producer = @session.producer(queue)
     @consumer = @session.consumer(queue)
     @session.start
