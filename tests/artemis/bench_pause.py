@@ -61,7 +61,8 @@ class Client:
             self.command = ["java", "-Xmx256M", "-cp", classes, "Reference", "pause", "--port", port, "--direct",
                             broker.port, "--retry-interval", PARAMETERS["retryInterval"], *rest]
         else:
-            options = "&".join(f"{key}={value}" for key, value in PARAMETERS.items())
+            # it stands still as long as its partner hangs
+            options = "&".join(f"{key}={value}" for key, value in {**PARAMETERS, "connectionTTL": 180000}.items())
             self.command = [proof.program("bench_pause"), "--url",
                             f"tcp://127.0.0.1:{port}?user=admin&password=admin&{options}", *rest]
         self.begin()
@@ -87,7 +88,8 @@ class Client:
         if hit < 1:
             raise RuntimeError(f"{self.name}, {self.mode}: there was no link to cut")
         if answer["pause_ns"] < 0:
-            self.program.end()
+            self.program.process.kill()
+            self.program.process.wait()
             self.begin()
             return PATIENCE * 1e3
         return (answer["pause_ns"] + told - began) / 1e6
