@@ -40,10 +40,6 @@ class Report:
         self.failed += failed
         self.skipped += skipped
 
-    def skip(self, name, reason):
-        self.skipped += 1
-        self.line(name, time.monotonic(), f"skipped: {reason}")
-
     def run(self, name, command, timeout, **more):
         """Runs a command into its log; returns its status, or None when the time was over."""
         self.progress(name)
