@@ -1,4 +1,4 @@
-"""Every fuzz target for a while: 10 seconds in the small form, 10 minutes in the long one. A finding fails the proof; its
+"""Every fuzz target for a while: 20 seconds in the small form, 10 minutes in the long one. A finding fails the proof; its
 input is left in build/fuzz/findings/, and belongs into tests/fuzz/corpus/TARGET/ with the repair."""
 import concurrent.futures
 import hashlib
@@ -64,7 +64,7 @@ def fuzz(target, seconds):
 def main():
     proof = Proof("fuzz", "Fuzzing", COLUMNS)
     build()
-    seconds = proof.pick(10, 600)
+    seconds = proof.pick(20, 600)
     key = f"{seconds}-{sources()}"
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         runs = [pool.submit(proof.series, f"{target}-{key}", lambda target=target: fuzz(target, seconds)) for target in TARGETS]
