@@ -23,6 +23,7 @@ FLOW_CUTS = [("rst", [*BY_TIME, "--how", "rst"]), ("fin", [*BY_TIME, "--how", "f
 COUNTS = ["confirmed", "processed", "rejected", "not_done", "unknown", "duplicates", "missing", "out_of_order", "recreated"]
 BURST_CUTS = ["--bytes", "1..60000"]
 PATIENCE = 900  # seconds; says "hangs" and nothing else
+ROUNDS = 1000  # a burst that has not been cut often enough by then proves nothing
 REFUSED_EVERY = 50
 ADMIN = {"user": "admin", "options": "initialConnectAttempts=-1"}  # the first link may be cut as well
 LIMITED = {"user": "limited",  # may not send to forbidden.#
@@ -177,7 +178,7 @@ def bursts_until(proof, broker, ends, key, arguments, refused, pairs, cuts, coun
         return results, effective, found
 
     result = {"rounds": [], "cuts": 0, "found": collections.Counter()}
-    while result["cuts"] < cuts and len(result["rounds"]) < 200:
+    while result["cuts"] < cuts and len(result["rounds"]) < ROUNDS:
         senders, effective, found = one_round(len(result["rounds"]))
         result["rounds"].append(senders)
         result["cuts"] += effective
