@@ -311,7 +311,9 @@ def start_time(pid):
             fields = handle.read().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    # a killed process has its ports until the last of its threads has ended, and the first one may go before the others
+    over = fields[0] in "ZX" and int(fields[17]) <= 1
+    return None if over else fields[19]
 
 
 def running_pid(state):
